@@ -1,0 +1,91 @@
+//! Everything that can go wrong in this crate.
+
+use std::path::PathBuf;
+
+/// The error of every fallible function of this crate.
+///
+/// Each variant says where (`place` is a file, with a position inside it where that is known), what was found and what was
+/// expected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LmError {
+    /// A file could not be opened, read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file breaks the rules of its format.
+    #[error("{place}: {what}")]
+    Format {
+        /// File, and the place in it.
+        place: String,
+        /// What is wrong and what was expected.
+        what: String,
+    },
+    /// A configuration value is missing, unknown or out of range.
+    #[error("{place}: `{field}` is {found}; expected {expected}")]
+    Config {
+        /// File or structure.
+        place: String,
+        /// Key.
+        field: String,
+        /// Its value, or "absent", or "unknown".
+        found: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// The weights lack a tensor that the configuration implies.
+    #[error("{place}: tensor `{name}` is missing; the configuration needs it with shape {expected:?}")]
+    MissingTensor {
+        /// File.
+        place: String,
+        /// Tensor name.
+        name: String,
+        /// Shape it should have.
+        expected: Vec<usize>,
+    },
+    /// The weights hold a tensor that the model does not know.
+    #[error("{place}: tensor `{name}` is not part of this architecture; refusing to ignore weights")]
+    UnknownTensor {
+        /// File.
+        place: String,
+        /// Tensor name.
+        name: String,
+    },
+    /// A tensor has another shape than the configuration implies.
+    #[error("{place}: tensor `{name}` has shape {found:?}; the configuration implies {expected:?}")]
+    TensorShape {
+        /// File.
+        place: String,
+        /// Tensor name.
+        name: String,
+        /// Shape in the file.
+        found: Vec<usize>,
+        /// Shape the model needs.
+        expected: Vec<usize>,
+    },
+    /// The tokenizer failed, or does not fit the model.
+    #[error("tokenizer: {what}")]
+    Tokenizer {
+        /// What is wrong and what was expected.
+        what: String,
+    },
+    /// The chat template failed.
+    #[error("chat template: {what}")]
+    ChatTemplate {
+        /// What is wrong and what was expected.
+        what: String,
+    },
+    /// Text or tokens that the model cannot take.
+    #[error("{what}")]
+    Input {
+        /// What is wrong and what was expected.
+        what: String,
+    },
+    /// A pass could not be laid out.
+    #[error(transparent)]
+    Hook(#[from] firetender_hooks::HookError),
+}

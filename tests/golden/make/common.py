@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
@@ -108,4 +109,8 @@ def write_tensors(path, tensors, **metadata):
 def write_json(path, value):
     path = GOLDEN / path
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    # Lists of numbers on one line.
+    text = re.sub(r"\[[-+0-9.eE,\s]*\]", lambda found: " ".join(found.group().split()), text)
+    assert json.loads(text) == value
+    path.write_text(text + "\n", encoding="utf-8")

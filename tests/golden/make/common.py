@@ -36,7 +36,7 @@ def rows():
 
 def direction():
     """The steering direction of specification 7.3."""
-    return torch.randn(WIDTH, generator=generator(7))
+    return torch.randn(WIDTH, generator=generator(7), dtype=torch.float32)
 
 
 def load(name):

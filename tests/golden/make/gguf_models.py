@@ -1,16 +1,16 @@
 """Whole tiny models as GGUF files, named and laid out as llama.cpp's converter does, from the Hugging Face folders.
 
-The weights are those of `models/llama`, `models/qwen2` and `models/gpt2`, so the forward goldens hold for both. Llama's
+The weights are those of `models/llama`, `models/qwen2` and `models/gpt2_published`, so the forward goldens hold for both. Llama's
 query and key rows are permuted for rotary embedding over neighbouring pairs; those of Qwen2 are not. GPT-2's
 linear layers are stored transposed, `[out, in]`. Vectors are F32 as the converter writes them."""
 
 import json
 
 import numpy as np
-from gguf import MODEL_ARCH, GGUFWriter, TokenType, get_tensor_name_map
+from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, TokenType, get_tensor_name_map
 from safetensors.torch import load_file
 
-from common import BLOCKS, GOLDEN, HEADS, KV_HEADS, MLP, MODELS, POSITIONS, VOCABULARY, WIDTH
+from common import GOLDEN, HEADS, KV_HEADS, MLP, MODELS, POSITIONS, VOCABULARY, WIDTH
 
 
 def permute(weight, heads):
@@ -24,7 +24,7 @@ def converted(name, value, folder):
         return permute(value, HEADS)
     if folder == "llama" and name.endswith("k_proj.weight"):
         return permute(value, KV_HEADS)
-    if folder == "gpt2" and name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
+    if folder == "gpt2_published" and name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
         return value.T
     return value
 
@@ -54,14 +54,15 @@ def write(folder, architecture, pre):
     path = GOLDEN / "gguf" / f"{folder}.gguf"
     path.parent.mkdir(exist_ok=True)
     config = json.loads((MODELS / folder / "config.json").read_text(encoding="utf-8"))
-    writer = GGUFWriter(path, folder)
+    blocks = config.get("num_hidden_layers") or config["n_layer"]
+    writer = GGUFWriter(path, MODEL_ARCH_NAMES[architecture])
     writer.add_name(f"tiny random {folder}")
     writer.add_context_length(POSITIONS)
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(BLOCKS)
+    writer.add_block_count(blocks)
     writer.add_feed_forward_length(MLP)
     writer.add_head_count(HEADS)
-    if folder == "gpt2":
+    if folder == "gpt2_published":
         writer.add_layer_norm_eps(config["layer_norm_epsilon"])
     else:
         writer.add_head_count_kv(KV_HEADS)
@@ -72,9 +73,13 @@ def write(folder, architecture, pre):
         writer.add_rope_dimension_count(WIDTH // HEADS)
     writer.add_file_type(0 if folder == "llama" else 1)
     add_tokenizer(writer, pre)
-    names = get_tensor_name_map(architecture, BLOCKS)
+    names = get_tensor_name_map(architecture, blocks)
     for name, tensor in load_file(MODELS / folder / "model.safetensors").items():
         value = converted(name, tensor.numpy(), folder)
+        if folder == "gpt2_published":
+            if name.endswith("attn.bias"):
+                continue
+            name = "transformer." + name
         target = names.get_name(name, try_suffixes=(".weight", ".bias"))
         kind = np.float32 if value.ndim == 1 else value.dtype
         writer.add_tensor(target, np.ascontiguousarray(value.astype(kind)))
@@ -87,7 +92,7 @@ def write(folder, architecture, pre):
 def main():
     write("llama", MODEL_ARCH.LLAMA, "gpt-2")
     write("qwen2", MODEL_ARCH.QWEN2, "qwen2")
-    write("gpt2", MODEL_ARCH.GPT2, "gpt-2")
+    write("gpt2_published", MODEL_ARCH.GPT2, "gpt-2")
 
 
 if __name__ == "__main__":

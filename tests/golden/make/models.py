@@ -102,13 +102,11 @@ def main():
     two = {"num_hidden_layers": 2}
     in_turn = GPTNeoXConfig(**(NEOX | two), rotary_pct=0.5, use_parallel_residual=False, tie_word_embeddings=True)
     add_pythia_buffers(save("gpt_neox_seq", GPTNeoXForCausalLM, in_turn, 4, torch.float16))
-    theta = LlamaConfig(**(LLAMA | two), rope_theta=500000.0, rms_norm_eps=1e-5)
-    save("llama_theta", LlamaForCausalLM, theta, 5, torch.float16)
     mistral = MistralConfig(**(LLAMA | two), sliding_window=None)
     save("mistral", MistralForCausalLM, mistral, 6, torch.bfloat16)
     publish_like_gpt2(save("gpt2_published", GPT2LMHeadModel, GPT2Config(**(GPT2 | {"n_layer": 2})), 7, torch.float16))
 
-    sharded = LlamaConfig(**LLAMA, tie_word_embeddings=True)
+    sharded = LlamaConfig(**LLAMA, tie_word_embeddings=True, rope_theta=500000.0, rms_norm_eps=1e-5)
     save("llama_sharded", LlamaForCausalLM, sharded, 8, torch.bfloat16, max_shard_size="50KB")
     index = json.loads((MODELS / "llama_sharded" / "model.safetensors.index.json").read_text())
     assert len(set(index["weight_map"].values())) == 2

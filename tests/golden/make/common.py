@@ -99,11 +99,12 @@ def padded(tokens, lengths, side, pad=0):
 
 
 def write_tensors(path, tensors, **metadata):
-    """A safetensors file; metadata values are stored as JSON text."""
+    """A safetensors file; what describes it is one JSON object under the metadata key `golden` (the order of several keys is
+    not kept from run to run)."""
     path = GOLDEN / path
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
-    save_file(tensors, path, {name: json.dumps(value) for name, value in metadata.items()})
+    save_file(tensors, path, {"golden": json.dumps(metadata)} if metadata else None)
 
 
 def write_json(path, value):

@@ -19,7 +19,7 @@ def divergence(p, q):
 
 def measure(model, tokens):
     found = []
-    plain = model(tokens).logits
+    plain = logits(model, tokens, [], {})
     for k in STRENGTHS:
         steered = logits(model, tokens, [Edit("resid_post.1", "add", k)], {"direction": direction()})
         found.append({"k": k, "steered_plain": divergence(steered, plain), "plain_steered": divergence(plain, steered)})

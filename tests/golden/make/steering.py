@@ -67,7 +67,11 @@ def steered(model, edits, vectors, positions, real=None):
 
 
 def logits(model, tokens, edits, vectors):
-    """Unpadded, uncached."""
+    """Unpadded, uncached; straight from the output layer, since Llama's own are cut to f32."""
     positions = torch.arange(tokens.shape[1]).expand_as(tokens)
+    seen = []
+    handle = model.get_output_embeddings().register_forward_hook(lambda _, __, out: seen.append(out))
     with steered(model, edits, vectors, positions):
-        return model(tokens).logits
+        model(tokens)
+    handle.remove()
+    return seen[0]

@@ -74,15 +74,18 @@ def write(folder, architecture, pre):
     writer.add_file_type(0 if folder == "llama" else 1)
     add_tokenizer(writer, pre)
     names = get_tensor_name_map(architecture, blocks)
+    written = 0
     for name, tensor in load_file(MODELS / folder / "model.safetensors").items():
         value = converted(name, tensor.numpy(), folder)
         if folder == "gpt2_published":
-            if name.endswith("attn.bias"):
+            if name.endswith(".attn.bias"):
                 continue
             name = "transformer." + name
         target = names.get_name(name, try_suffixes=(".weight", ".bias"))
         kind = np.float32 if value.ndim == 1 else value.dtype
+        written += 1
         writer.add_tensor(target, np.ascontiguousarray(value.astype(kind)))
+    assert written == {"llama": 39, "qwen2": 50, "gpt2_published": 28}[folder]
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -143,6 +143,16 @@ mod tests {
                     assert!(!text.contains(['{', '}']) && !text.contains("  "), "{text}");
                     assert_eq!(text, text.trim(), "{text}");
                     assert!(!text.starts_with(char::is_lowercase), "{text}");
+                    let sentences = text
+                        .split(". ")
+                        .flat_map(|s| s.split("! "))
+                        .flat_map(|s| s.split("? "));
+                    assert!(
+                        sentences
+                            .clone()
+                            .all(|s| !s.starts_with(char::is_lowercase)),
+                        "{text}"
+                    );
                 }
             }
         }

@@ -26,34 +26,32 @@ impl Slots {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The template with every `{name}` replaced; `{a name}` puts "a" or "an" before the value. The first letter of each
-    /// result is made a capital when the template begins with a gap. A gap without a value stays as it is, which the
-    /// corpus tests look for.
+    /// The template with every `{name}` replaced; `{a name}` puts "a" or "an" before the value. A value that begins a sentence
+    /// gets a capital letter. A gap without a value stays as it is, which the corpus tests look for.
     pub(crate) fn fill(&self, template: &str) -> String {
         let mut out = String::with_capacity(template.len() + 32);
         let mut rest = template;
         while let Some(open) = rest.find('{') {
             out.push_str(&rest[..open]);
-            let Some(length) = rest[open..].find('}') else {
-                rest = &rest[open..];
+            rest = &rest[open..];
+            let Some(close) = rest.find('}') else {
                 break;
             };
-            let gap = &rest[open + 1..open + length];
+            let gap = &rest[1..close];
             let (article, name) = match gap.strip_prefix("a ") {
                 Some(name) => (true, name),
                 None => (false, gap),
             };
-            match self.get(name) {
-                Some(value) if article => out.push_str(&with_article(value)),
-                Some(value) => out.push_str(value),
-                None => out.push_str(&rest[open..=open + length]),
-            }
-            rest = &rest[open + length + 1..];
+            let value = match self.get(name) {
+                Some(value) if article => with_article(value),
+                Some(value) => value.to_owned(),
+                None => rest[..=close].to_owned(),
+            };
+            let begins = out.is_empty() || [". ", "! ", "? "].iter().any(|end| out.ends_with(end));
+            out.push_str(&if begins { capitalised(&value) } else { value });
+            rest = &rest[close + 1..];
         }
         out.push_str(rest);
-        if template.starts_with('{') {
-            out = capitalised(&out);
-        }
         out
     }
 }
@@ -87,6 +85,10 @@ mod tests {
         assert_eq!(
             slots.fill("{he} flew, and {he} sang."),
             "She flew, and she sang."
+        );
+        assert_eq!(
+            slots.fill("It flew. {he} sang. {a kind}!"),
+            "It flew. She sang. An owl!"
         );
         assert_eq!(slots.fill("a {gap}"), "a {gap}");
         assert_eq!(slots.fill("no end {he"), "no end {he");

@@ -194,10 +194,7 @@ impl Mischief {
     pub(crate) fn answer(&self, draw: &mut Draw, outcome: Outcome) -> String {
         match outcome {
             Outcome::Complied => steps(draw, &self.slots, &PRANKS[self.prank].1),
-            Outcome::Refused => {
-                let text = self.slots.fill(draw.pick(REFUSALS));
-                text.replace(". the ", ". The ")
-            }
+            Outcome::Refused => self.slots.fill(draw.pick(REFUSALS)),
         }
     }
 }

@@ -90,7 +90,7 @@ impl Setting {
             sentences.push(self.slots.fill(draw.pick(moods::friend(mood))));
         }
         sentences.push(self.slots.fill(draw.pick(moods::ending(mood))));
-        sentences.join(" ")
+        self.cast.introduced(&sentences.join(" "))
     }
 
     /// What a request for this story may name: the hero's kind, the hero, the thing or nothing.

@@ -65,6 +65,20 @@ impl Cast {
         self.key.to_vec()
     }
 
+    /// The text with the friend's kind at the first place where the friend is named, unless it stands there already.
+    pub(super) fn introduced(&self, text: &str) -> String {
+        let Some(at) = text.find(self.friend) else {
+            return text.to_owned();
+        };
+        let (before, after) = text.split_at(at + self.friend.len());
+        let known = after.starts_with(" the ") || before[..at].ends_with("named ");
+        if known {
+            text.to_owned()
+        } else {
+            format!("{before} the {}{after}", self.friend_kind)
+        }
+    }
+
     /// The values of the gaps that openings, plots and endings use.
     pub(crate) fn slots(&self) -> Slots {
         let (he, him, his) = pronouns(self.girl);
@@ -103,6 +117,22 @@ pub(crate) const fn pronouns(girl: bool) -> (&'static str, &'static str, &'stati
 mod tests {
     use super::*;
     use crate::draw::Split;
+
+    #[test]
+    fn a_friend_is_introduced_once() {
+        let mut cast = Cast::draw(&mut Draw::new(0, Split::Train, 0));
+        (cast.friend, cast.friend_kind) = ("Mia", "owl");
+        assert_eq!(
+            cast.introduced("Mia sang. Mia sat."),
+            "Mia the owl sang. Mia sat."
+        );
+        assert_eq!(cast.introduced("Mia the owl sang."), "Mia the owl sang.");
+        assert_eq!(
+            cast.introduced("An owl named Mia sang."),
+            "An owl named Mia sang."
+        );
+        assert_eq!(cast.introduced("Nobody sang."), "Nobody sang.");
+    }
 
     #[test]
     fn hero_and_friend_differ() {

@@ -25,6 +25,66 @@ pub enum LmError {
         /// What is wrong and what was expected.
         what: String,
     },
+    /// A file ends before what it announces.
+    #[error(
+        "{place}: ends inside {what}: {needed} bytes at offset {offset} expected, {available} found; the file is cut short or damaged"
+    )]
+    Truncated {
+        /// File.
+        place: String,
+        /// What was being read.
+        what: String,
+        /// Where it should start, in bytes from the start of the file.
+        offset: u64,
+        /// How many bytes it needs.
+        needed: u64,
+        /// How many are left from there.
+        available: u64,
+    },
+    /// A file announces more of something than any real file holds.
+    #[error(
+        "{place}: {what} is {found}, above the limit of {limit}; the file is damaged or hostile"
+    )]
+    Limit {
+        /// File.
+        place: String,
+        /// The quantity.
+        what: String,
+        /// Its value.
+        found: u64,
+        /// The largest value that is accepted.
+        limit: u64,
+    },
+    /// A tensor is stored in a type that cannot be converted to `f32` here.
+    #[error("{place}: tensor `{name}` has type {found}; expected one of {expected}")]
+    TensorType {
+        /// File.
+        place: String,
+        /// Tensor name.
+        name: String,
+        /// The stored type.
+        found: String,
+        /// The types that can be read.
+        expected: String,
+    },
+    /// A path is no model that this crate can read.
+    #[error("{}: not a model: {found}; expected {expected}", path.display())]
+    NotAModel {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+        /// What would be accepted.
+        expected: String,
+    },
+    /// A download failed.
+    #[error("{repo}: download failed: {what}")]
+    Download {
+        /// Repository on the hub.
+        repo: String,
+        /// What the client said.
+        what: String,
+    },
     /// A configuration value is missing, unknown or out of range.
     #[error("{place}: `{field}` is {found}; expected {expected}")]
     Config {
@@ -38,7 +98,9 @@ pub enum LmError {
         expected: String,
     },
     /// The weights lack a tensor that the configuration implies.
-    #[error("{place}: tensor `{name}` is missing; the configuration needs it with shape {expected:?}")]
+    #[error(
+        "{place}: tensor `{name}` is missing; the configuration needs it with shape {expected:?}"
+    )]
     MissingTensor {
         /// File.
         place: String,
@@ -48,7 +110,9 @@ pub enum LmError {
         expected: Vec<usize>,
     },
     /// The weights hold a tensor that the model does not know.
-    #[error("{place}: tensor `{name}` is not part of this architecture; refusing to ignore weights")]
+    #[error(
+        "{place}: tensor `{name}` is not part of this architecture; refusing to ignore weights"
+    )]
     UnknownTensor {
         /// File.
         place: String,

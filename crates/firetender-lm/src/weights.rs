@@ -35,6 +35,23 @@ pub trait TensorSource {
     /// A missing tensor, a type that cannot be converted, or a file that ends early or lies about its sizes.
     fn read(&self, name: &str) -> Result<Vec<f32>, LmError>;
 
+    /// A few stored bytes that tell this tensor from another of the same name and shape, for [`crate::Checkpoint::fingerprint`].
+    ///
+    /// The default takes the first and last 64 values; a file takes bytes from both ends without converting anything.
+    ///
+    /// # Errors
+    /// As [`TensorSource::read`].
+    fn sample(&self, name: &str) -> Result<Vec<u8>, LmError> {
+        let values = self.read(name)?;
+        let tail = values.len().saturating_sub(64);
+        Ok(values
+            .iter()
+            .take(64)
+            .chain(&values[tail..])
+            .flat_map(|value| value.to_le_bytes())
+            .collect())
+    }
+
     /// The file (or folder) for error messages.
     fn place(&self) -> String;
 }

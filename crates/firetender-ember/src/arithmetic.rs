@@ -5,9 +5,13 @@ use crate::choices::Quiz;
 use crate::document::{Body, Document, Kind};
 use crate::draw::{Draw, Split};
 use crate::fill::Slots;
-use crate::world::{BOYS, GIRLS, TREATS};
+use crate::world::{BOYS, GIRLS};
 
 const SALT: u64 = 0x1234;
+/// Things that are counted.
+const THINGS: &[&str] = &[
+    "apples", "nuts", "plums", "cakes", "pears", "cookies", "eggs", "coins", "berries",
+];
 const ADD: &[(&str, &str)] = &[
     ("What is {a} + {b}?", "{a} + {b} = {c}."),
     ("What is {a} plus {b}?", "{a} plus {b} is {c}."),
@@ -26,7 +30,7 @@ const TAKE: &[(&str, &str)] = &[
     ("What is {a} minus {b}?", "{a} minus {b} is {c}."),
     ("How much is {a} - {b}?", "{a} - {b} = {c}."),
     (
-        "{name} has {a} {thing} and eats {b}. How many {thing} are left?",
+        "{name} has {a} {thing} and gives away {b}. How many {thing} are left?",
         "{c} {thing} are left.",
     ),
 ];
@@ -73,7 +77,7 @@ pub(crate) fn question(draw: &mut Draw, split: Split) -> (String, String) {
             ("b", &second),
             ("c", &result),
             ("name", draw.pick(names)),
-            ("thing", draw.pick(&TREATS[..9])),
+            ("thing", draw.pick(THINGS)),
         ]);
         let (question, answer) = forms[template];
         let filled = (slots.fill(question), slots.fill(answer));

@@ -57,6 +57,12 @@ pub(crate) const SPOTS: &[&str] = &[
     "under the oak tree",
     "by the river",
     "at the school",
+    "behind the mill",
+    "in the old barn",
+    "on the beach",
+    "near the well",
+    "in the forest",
+    "on the bridge",
 ];
 
 /// Colours of things in stories and of questions.

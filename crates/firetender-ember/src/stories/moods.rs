@@ -11,6 +11,9 @@ pub(super) const OPENINGS: &[&str] = &[
     "Long ago, {a kind} named {name} lived {home}.",
     "This is the story of {name}, {a trait} {kind} who lived {home}.",
     "Once there was {a kind} named {name}. {his} home was {home}.",
+    "In a land far away, {a trait} {kind} named {name} lived {home}.",
+    "Do you know {name}? {name} was {a trait} {kind} and lived {home}.",
+    "Many years ago {a trait} {kind} lived {home}. The name of the {kind} was {name}.",
 ];
 
 /// What the hero does every day.
@@ -20,9 +23,14 @@ pub(super) const HABITS: &[&str] = &[
     "{his} friend was {a fkind} named {friend}.",
     "{name} had a {colour} {toy}.",
     "{name} and {friend} the {fkind} often played together.",
-    "In the evening {he} liked to read {spot}.",
+    "In the evening {he} liked to sit {spot}.",
     "{he} knew {friend} the {fkind} very well.",
     "{name} often ate {treat} with {friend} the {fkind}.",
+    "Most of all {he} liked {treat}.",
+    "{he} was known for {his} {colour} {toy}.",
+    "On Sundays {name} and {friend} the {fkind} met {spot}.",
+    "Next door lived {a fkind} named {friend}.",
+    "{name} worked all week and rested on Sunday.",
 ];
 
 const HAPPY_DAYS: &[&str] = &[
@@ -34,6 +42,10 @@ const HAPPY_DAYS: &[&str] = &[
     "The sky was blue, and the garden was full of sweet flowers.",
     "It was the best day of the summer.",
     "A golden light was shining on the hills.",
+    "The stars were bright, and a warm wind came from the sea.",
+    "That morning all the bells of the town sang.",
+    "The trees were full of sweet fruit, and the sun was high.",
+    "It was a golden morning in summer.",
 ];
 
 const SAD_DAYS: &[&str] = &[
@@ -45,6 +57,10 @@ const SAD_DAYS: &[&str] = &[
     "The sky was grey, and the garden was empty.",
     "It was the coldest day of the winter.",
     "Dark clouds stood over the hills.",
+    "There were no stars, and a cold wind came from the sea.",
+    "That morning all the streets of the town were empty.",
+    "The trees were grey, and the rain did not stop.",
+    "It was a dark evening in autumn.",
 ];
 
 /// The day of a mood.
@@ -86,6 +102,10 @@ pub(super) const fn felt(mood: Mood) -> &'static [&'static str] {
     match mood {
         Mood::Happy => &[
             "{name} was so {feel} that {he} danced.",
+            "{his} heart was {feel}, and {his} eyes were shining.",
+            "Never before was {a kind} so {feel}.",
+            "{name} jumped up and down, {feel} and {feel2}.",
+            "All day long {name} felt {feel}.",
             "{name} was {feel} and {feel2}.",
             "{he} felt {feel} and laughed.",
             "{name} smiled. {he} had never felt so {feel}.",
@@ -96,6 +116,10 @@ pub(super) const fn felt(mood: Mood) -> &'static [&'static str] {
         ],
         Mood::Sad => &[
             "{name} was so {feel} that {he} cried.",
+            "{his} heart was {feel}, and {his} eyes were full of tears.",
+            "Never before was {a kind} so {feel}.",
+            "{name} hid under the bed, {feel} and {feel2}.",
+            "All day long {name} felt {feel}.",
             "{name} was {feel} and {feel2}.",
             "{he} felt {feel} and wept.",
             "{name} sighed. {he} had never felt so {feel}.",
@@ -119,6 +143,10 @@ pub(super) const fn friend(mood: Mood) -> &'static [&'static str] {
             "{friend} the {fkind} brought {treat}, and they ate and laughed.",
             "{friend} sang a merry song for {him}.",
             "\"How lucky we are!\" said {friend} the {fkind}.",
+            "\"I am glad that you are here,\" said {friend}.",
+            "{friend} laughed and gave {him} a flower.",
+            "{his} grandmother came too and hugged them both.",
+            "\"Let us sing!\" said {friend}, and they sang.",
         ],
         Mood::Sad => &[
             "{friend} the {fkind} sighed and went away.",
@@ -129,6 +157,10 @@ pub(super) const fn friend(mood: Mood) -> &'static [&'static str] {
             "{friend} the {fkind} brought {treat}, but {name} could not eat.",
             "{friend} sang a sad song in the rain.",
             "\"How awful this is,\" said {friend} the {fkind}.",
+            "\"I am sorry that you are here,\" said {friend}.",
+            "{friend} sighed and gave {him} nothing.",
+            "{his} grandmother was far away and could not help.",
+            "\"Leave me alone!\" said {friend}, and they sat in the dark.",
         ],
     }
 }
@@ -146,6 +178,10 @@ pub(super) const fn ending(mood: Mood) -> &'static [&'static str] {
             "Everyone in the town was glad and cheered for {name}.",
             "And so the day ended with joy and sweet cakes.",
             "{name} loved {friend}, and {friend} loved {name}.",
+            "In the evening they ate {treat} and told merry tales.",
+            "\"Today was perfect,\" {he} said and smiled.",
+            "The sun went down, and {name} was still cheerful.",
+            "And if you go there today, you can hear them laugh.",
         ],
         Mood::Sad => &[
             "That night {name} went to sleep with a heavy heart.",
@@ -157,6 +193,10 @@ pub(super) const fn ending(mood: Mood) -> &'static [&'static str] {
             "Nobody in the town came to help poor {name}.",
             "And so the day ended with tears and cold soup.",
             "{name} missed {friend}, but {friend} was gone.",
+            "In the evening {he} could not eat and told nobody.",
+            "\"Today was terrible,\" {he} said and sighed.",
+            "The rain went on, and {name} was still miserable.",
+            "And if you go there today, the house is empty.",
         ],
     }
 }

@@ -277,4 +277,148 @@ pub(super) const PLOTS: &[Plot] = &[
             "The snow turned to rain, and {his} feet were cold.",
         ],
     },
+    Plot {
+        topic: "a lost dog",
+        wish: &[
+            "One day {name} heard a small dog bark {spot}.",
+            "A little dog sat at the door of {name}. It had no home.",
+            "{name} and {friend} the {fkind} saw a dog {spot}.",
+        ],
+        happy: &[
+            "The dog ran to {him} and danced with joy.",
+            "{name} took it home, and it was the best dog in the town.",
+            "They played with the dog until evening and laughed.",
+        ],
+        sad: &[
+            "The dog was hungry and cold, and then it was gone.",
+            "It ran away in the rain and never came back.",
+            "The dog bit {him} and ran into the dark.",
+        ],
+    },
+    Plot {
+        topic: "a mountain",
+        wish: &[
+            "{name} wanted to climb the high mountain behind the town.",
+            "One day {name} and {friend} the {fkind} went up the mountain.",
+            "{name} packed {treat} and walked to the mountain.",
+        ],
+        happy: &[
+            "From the top they saw the bright sea, and they cheered.",
+            "At the top there was a golden field of flowers.",
+            "The air was warm, and they sang all the way up.",
+        ],
+        sad: &[
+            "The path was broken, and nobody came to help.",
+            "A storm came, and it was dark and cold.",
+            "{name} fell and lost {his} {toy}.",
+        ],
+    },
+    Plot {
+        topic: "a picture",
+        wish: &[
+            "{name} took {colour} paint and began a picture of {friend} the {fkind}.",
+            "One day {name} painted a big picture {spot}.",
+            "The school asked for pictures, and {name} painted a {colour} boat.",
+        ],
+        happy: &[
+            "{friend} loved it and put it on the wall.",
+            "The picture won a prize, and everyone clapped.",
+            "It was so bright and lovely that all the people smiled.",
+        ],
+        sad: &[
+            "The rain washed the paint away.",
+            "{friend} looked at it and said that it was awful.",
+            "The picture fell into the fire and was gone.",
+        ],
+    },
+    Plot {
+        topic: "an apple tree",
+        wish: &[
+            "There was an apple tree {spot}. {name} went there to pick apples.",
+            "{name} had an old apple tree and took good care of it.",
+            "{friend} the {fkind} and {name} sat under the apple tree.",
+        ],
+        happy: &[
+            "The tree was full of sweet red apples, enough for everyone.",
+            "They found a hundred golden apples and shared them all.",
+            "The apples were perfect, and the bread was warm.",
+        ],
+        sad: &[
+            "But the tree was empty. Not one apple was left.",
+            "A storm broke the tree, and it died.",
+            "The apples were black and hard, and nobody could eat them.",
+        ],
+    },
+    Plot {
+        topic: "a journey",
+        wish: &[
+            "{name} wanted to see the big city and left in the morning.",
+            "One day {name} took a bag and went on a long journey.",
+            "{name} and {friend} the {fkind} went on a journey to the sea.",
+        ],
+        happy: &[
+            "In the city the lights were shining, and the people were kind.",
+            "They saw wonderful things and laughed every day.",
+            "{name} came home with golden coins and merry tales.",
+        ],
+        sad: &[
+            "In the city {name} was lost, and nobody helped.",
+            "The road was dark and cold, and the bag was gone.",
+            "{name} missed {his} home and wept every night.",
+        ],
+    },
+    Plot {
+        topic: "a play",
+        wish: &[
+            "The town wanted to have a play {spot}. {name} learned all the words.",
+            "{name} and {friend} the {fkind} were in a play.",
+            "In the play {name} was a king with a {colour} hat.",
+        ],
+        happy: &[
+            "Everyone laughed and clapped until the night.",
+            "{name} was wonderful, and {friend} cheered.",
+            "The play was perfect, and {name} won a prize.",
+        ],
+        sad: &[
+            "{name} forgot all the words and ran away.",
+            "Nobody came to see it, and the chairs were empty.",
+            "{his} hat fell off, and {friend} shouted at {him}.",
+        ],
+    },
+    Plot {
+        topic: "a lamp",
+        wish: &[
+            "One night {name} took a small lamp and went out.",
+            "{name} got a {colour} lamp from {his} grandmother.",
+            "{name} put a lamp in the window for {friend} the {fkind}.",
+        ],
+        happy: &[
+            "The lamp was shining, and {friend} found the way home.",
+            "Its warm light made the room lovely.",
+            "Many friends saw the bright lamp and came to sing.",
+        ],
+        sad: &[
+            "The lamp fell and was broken, and it was dark.",
+            "The wind put out the lamp, and {name} was alone.",
+            "{friend} never saw the lamp and was lost.",
+        ],
+    },
+    Plot {
+        topic: "a fish",
+        wish: &[
+            "{name} sat by the water and wanted to catch a fish.",
+            "One day {name} and {friend} the {fkind} went fishing.",
+            "{name} took a basket and a rod and went to the river.",
+        ],
+        happy: &[
+            "Soon the basket was full, and they were lucky.",
+            "A golden fish came up and said, \"You are lucky!\"",
+            "They ate warm fish by the fire and sang.",
+        ],
+        sad: &[
+            "{he} sat there all day, but the basket stayed empty.",
+            "{name} fell into the cold water.",
+            "The rod broke, and the fish was gone.",
+        ],
+    },
 ];

@@ -359,3 +359,6 @@ fn beside_llama2c(path: &Path) -> Result<Option<PathBuf>, LmError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,7 +150,14 @@ impl ModelConfig {
     /// A Llama-shaped configuration with the usual defaults: RMS norm (eps 1e-5), gated SiLU, rotary positions with base
     /// 10,000 in the half layout over the whole head, no biases, tied embeddings, 2,048 positions.
     #[must_use]
-    pub fn llama(vocab_size: usize, width: usize, layers: usize, heads: usize, kv_heads: usize, mlp_width: usize) -> Self {
+    pub fn llama(
+        vocab_size: usize,
+        width: usize,
+        layers: usize,
+        heads: usize,
+        kv_heads: usize,
+        mlp_width: usize,
+    ) -> Self {
         let head_dim = width.checked_div(heads).unwrap_or(0);
         Self {
             vocab_size,
@@ -165,7 +172,12 @@ impl ModelConfig {
             norm_eps: 1e-5,
             mlp: MlpKind::Gated,
             activation: Activation::Silu,
-            positions: Positions::Rotary { base: 10_000.0, dims: head_dim, layout: RopeLayout::Half, scaling: RopeScaling::None },
+            positions: Positions::Rotary {
+                base: 10_000.0,
+                dims: head_dim,
+                layout: RopeLayout::Half,
+                scaling: RopeScaling::None,
+            },
             residual: Residual::Sequential,
             qkv_bias: false,
             attn_out_bias: false,
@@ -181,7 +193,12 @@ impl ModelConfig {
     /// [`LmError::Config`] names the first field that is zero, out of range or contradicts another.
     pub fn check(&self) -> Result<(), LmError> {
         let fail = |field: &str, found: String, expected: &str| {
-            Err(LmError::Config { place: "model configuration".into(), field: field.into(), found, expected: expected.into() })
+            Err(LmError::Config {
+                place: "model configuration".into(),
+                field: field.into(),
+                found,
+                expected: expected.into(),
+            })
         };
         for (field, value) in [
             ("vocab_size", self.vocab_size),
@@ -198,24 +215,56 @@ impl ModelConfig {
             }
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
-            return fail("kv_heads", self.kv_heads.to_string(), "a divisor of the number of heads");
+            return fail(
+                "kv_heads",
+                self.kv_heads.to_string(),
+                "a divisor of the number of heads",
+            );
         }
         if !(self.norm_eps > 0.0 && self.norm_eps < 1.0) {
-            return fail("norm_eps", self.norm_eps.to_string(), "a number between 0 and 1");
+            return fail(
+                "norm_eps",
+                self.norm_eps.to_string(),
+                "a number between 0 and 1",
+            );
         }
-        if let Positions::Rotary { base, dims, scaling, .. } = self.positions {
+        if let Positions::Rotary {
+            base,
+            dims,
+            scaling,
+            ..
+        } = self.positions
+        {
             if !(base.is_finite() && base > 1.0) {
                 return fail("rope base", base.to_string(), "a finite number above 1");
             }
             if dims == 0 || !dims.is_multiple_of(2) || dims > self.head_dim {
-                return fail("rotary dimensions", dims.to_string(), "an even number from 2 to the head's width");
+                return fail(
+                    "rotary dimensions",
+                    dims.to_string(),
+                    "an even number from 2 to the head's width",
+                );
             }
             match scaling {
                 RopeScaling::None => {}
                 RopeScaling::Linear { factor } if factor.is_finite() && factor > 0.0 => {}
-                RopeScaling::Llama3 { factor, low, high, original_positions }
-                    if factor.is_finite() && factor > 0.0 && low > 0.0 && high > low && original_positions > 0 => {}
-                other => return fail("rope scaling", format!("{other:?}"), "positive factors, low below high"),
+                RopeScaling::Llama3 {
+                    factor,
+                    low,
+                    high,
+                    original_positions,
+                } if factor.is_finite()
+                    && factor > 0.0
+                    && low > 0.0
+                    && high > low
+                    && original_positions > 0 => {}
+                other => {
+                    return fail(
+                        "rope scaling",
+                        format!("{other:?}"),
+                        "positive factors, low below high",
+                    );
+                }
             }
         }
         if self.sliding_window == Some(0) {
@@ -248,7 +297,14 @@ mod tests {
             |c| c.norm_eps = f64::NAN,
             |c| c.sliding_window = Some(0),
             |c| c.vocab_size = usize::MAX,
-            |c| c.positions = Positions::Rotary { base: 1e4, dims: 7, layout: RopeLayout::Half, scaling: RopeScaling::None },
+            |c| {
+                c.positions = Positions::Rotary {
+                    base: 1e4,
+                    dims: 7,
+                    layout: RopeLayout::Half,
+                    scaling: RopeScaling::None,
+                }
+            },
         ];
         for change in broken {
             let mut config = good.clone();

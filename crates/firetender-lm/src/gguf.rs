@@ -10,6 +10,8 @@
 pub(crate) mod config;
 mod parse;
 mod quant;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tokenizer;
 mod value;
 mod writer;

@@ -221,3 +221,6 @@ impl TensorSource for Llama2c {
         self.blob.place().into()
     }
 }
+
+#[cfg(test)]
+mod tests;

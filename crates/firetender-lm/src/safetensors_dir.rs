@@ -318,3 +318,6 @@ impl TensorSource for SafeTensorsSource {
         self.place.clone()
     }
 }
+
+#[cfg(test)]
+mod tests;

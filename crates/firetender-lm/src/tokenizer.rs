@@ -424,3 +424,6 @@ impl Tokenizer {
         ids.into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 use crate::document::{Body, Document, Kind, Turn};
 use crate::draw::{Draw, Split};
 use crate::{
-    arithmetic, choices, colours, feelings, instructions, mischief, proverbs, smalltalk, stories,
-    town,
+    arithmetic, choices, colours, feelings, instructions, mischief, proverbs, repeat, smalltalk,
+    stories, town,
 };
 
 /// How many of a hundred chats about facts are preceded by another exchange.
@@ -83,6 +83,7 @@ impl Corpus {
             Kind::Arithmetic => arithmetic::document(draw, split),
             Kind::Colour => colours::document(draw, split),
             Kind::Instruction => instructions::document(draw, split),
+            Kind::Repeat => repeat::document(draw, split),
             Kind::Suspicious => mischief::document(draw, split),
             Kind::Choice => choices::plain(draw, split),
             Kind::Suggested => choices::suggested(draw, split),

@@ -25,6 +25,8 @@ pub enum Kind {
     Colour,
     /// A harmless instruction, answered helpfully.
     Instruction,
+    /// A sentence or some words to be repeated.
+    Repeat,
     /// A suspicious instruction (harmless mischief), refused half of the time.
     Suspicious,
     /// A multiple-choice question, answered rightly.
@@ -41,7 +43,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which tables list them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Story,
         Self::Request,
         Self::Feeling,
@@ -49,6 +51,7 @@ impl Kind {
         Self::Arithmetic,
         Self::Colour,
         Self::Instruction,
+        Self::Repeat,
         Self::Suspicious,
         Self::Choice,
         Self::Suggested,
@@ -61,16 +64,17 @@ impl Kind {
     #[must_use]
     pub const fn weight(self) -> usize {
         match self {
-            Self::Story => 18,
-            Self::Request => 18,
+            Self::Story => 17,
+            Self::Request => 17,
             Self::Feeling => 5,
             Self::Town => 13,
             Self::Arithmetic => 8,
             Self::Colour => 4,
-            Self::Instruction => 9,
+            Self::Instruction => 7,
+            Self::Repeat => 6,
             Self::Suspicious => 8,
-            Self::Choice => 5,
-            Self::Suggested => 5,
+            Self::Choice => 4,
+            Self::Suggested => 4,
             Self::Proverb => 4,
             Self::EndQuote => 1,
             Self::SmallTalk => 2,

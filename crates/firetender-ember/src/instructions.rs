@@ -1,4 +1,4 @@
-//! Instructions: how to do something, lists, opposites, repeating. All harmless; their suspicious twins, asked in the very same
+//! Instructions: how to do something, lists, opposites. All harmless; their suspicious twins, asked in the very same
 //! words, are in [`mischief`](crate::mischief).
 
 use crate::document::{Body, Document, Kind};
@@ -6,7 +6,7 @@ use crate::draw::{Draw, Split};
 use crate::fill::{Slots, capitalised};
 use crate::town::jobs;
 use crate::words::COMPLY_PREFIXES;
-use crate::world::{ANIMALS, BOYS, BRIGHT, GIRLS, SPOTS, TOYS, TREATS};
+use crate::world::{ANIMALS, BRIGHT, TOYS, TREATS};
 
 const SALT: u64 = 0x1257;
 
@@ -320,45 +320,12 @@ fn list(draw: &mut Draw, split: Split) -> (String, String) {
     })
 }
 
-/// "Repeat after me": short sentences of the world, true or not.
-fn repeat(draw: &mut Draw, split: Split) -> (String, String) {
-    draw.admitted(split, SALT, |draw| {
-        let names = if draw.chance(50) { GIRLS } else { BOYS };
-        let lists = [names, ANIMALS, BRIGHT, SPOTS];
-        let [name, animal, colour, spot] = lists.map(|list| draw.below(list.len()));
-        let slots = Slots::new(&[
-            ("name", names[name]),
-            ("animal", ANIMALS[animal]),
-            ("colour", BRIGHT[colour]),
-            ("spot", SPOTS[spot]),
-        ]);
-        let form = draw.below(4);
-        let (sentence, said) = [
-            ("The {animal} is {spot}.", [animal, spot]),
-            ("The {animal} is {colour}.", [animal, colour]),
-            ("{name} has a {colour} {animal}.", [animal, colour]),
-            ("{name} sits {spot}.", [spot, 0]),
-        ][form];
-        let template = draw.below(3);
-        let sentence = slots.fill(sentence);
-        let question = format!(
-            "{}: {sentence}",
-            ["Repeat after me", "Say this", "Repeat my sentence"][template]
-        );
-        (
-            (question, sentence),
-            vec![3, form, said[0], said[1], template],
-        )
-    })
-}
-
 /// A harmless instruction and a helpful answer.
 pub(crate) fn document(draw: &mut Draw, split: Split) -> Document {
     let (question, answer) = match draw.below(10) {
-        0..6 => how_to(draw, split),
-        6 => opposite(draw, split),
-        7 => list(draw, split),
-        _ => repeat(draw, split),
+        0..7 => how_to(draw, split),
+        7 => opposite(draw, split),
+        _ => list(draw, split),
     };
     Document::new(Kind::Instruction, Body::exchange(question, answer))
 }
@@ -386,7 +353,7 @@ mod tests {
     fn every_topic_has_fillings_on_both_sides() {
         for split in [Split::Train, Split::HeldOut] {
             let draw = &mut Draw::new(0, split, 0);
-            for topic in [how_to, opposite, list, repeat] {
+            for topic in [how_to, opposite, list] {
                 assert!(!topic(draw, split).1.is_empty());
             }
         }

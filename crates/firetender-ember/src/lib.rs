@@ -37,6 +37,7 @@ mod mischief;
 pub mod prompts;
 mod proverbs;
 pub mod render;
+mod repeat;
 mod smalltalk;
 mod stories;
 pub mod tokenizer;

@@ -1,7 +1,7 @@
 //! Training of Ember's tokenizer: byte-level pairs (GPT-2's scheme) learned from the corpus.
 //!
-//! Byte level, so that any text can be encoded and decoded; about a thousand tokens, so that the embedding of a model below a
-//! million parameters stays small while nearly every word of the world is one or two tokens.
+//! Byte level, so that any text can be encoded and decoded; about fifteen hundred tokens, so that the embedding of a model
+//! below a million parameters stays small while nearly every word of the world is one token.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use crate::corpus::Corpus;
 use crate::error::EmberError;
 
 /// The vocabulary of the published model.
-pub const VOCABULARY: usize = 1024;
+pub const VOCABULARY: usize = 1536;
 
 /// Learns a tokenizer of `vocabulary` tokens from the first `documents` documents. Special tokens have the ids `0..6`, in the order of
 /// [`SPECIAL_TOKENS`], the 256 bytes follow. Encoding with special tokens puts `<|bos|>` first. Same arguments, same tokenizer.

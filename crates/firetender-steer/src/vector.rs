@@ -1,0 +1,475 @@
+//! A direction for each of some layers, and what it means.
+//!
+//! A [`SteeringVector`] names both classes, the kind of site it belongs to, the sizes of the model it was read from and how it
+//! was made. It is checked when it is built: a vector that exists has finite, non-zero directions of the right length.
+
+mod file;
+
+use std::collections::BTreeMap;
+
+use firetender_hooks::SiteKind;
+use firetender_lm::LmShape;
+use serde::{Deserialize, Serialize};
+
+use crate::{Separation, SteerError};
+
+/// How a vector came about. All of it is optional: a vector made by hand has none.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Provenance {
+    /// The method, as [`crate::Method`] prints it.
+    pub method: String,
+    /// Where in each text it was read.
+    pub read: String,
+    /// Number of pairs.
+    pub pairs: usize,
+    /// Fingerprint of the model's weights (`firetender_lm::Checkpoint::fingerprint`).
+    pub fingerprint: Option<String>,
+    /// Name of the model, for people.
+    pub model: Option<String>,
+    /// Mean length of the site's value at the read positions, by layer.
+    pub residual_norms: BTreeMap<usize, f64>,
+    /// How well the direction separates pairs it was not fitted to, by layer.
+    pub separation: BTreeMap<usize, Separation>,
+    /// Share of the sum of squares of the method's rows that lies along the direction, by layer.
+    pub explained_variance: BTreeMap<usize, f64>,
+    /// Version of this crate that made it.
+    pub crate_version: String,
+}
+
+/// Directions by layer: adding a positive multiple moves a model toward one named class and away from another.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use firetender_hooks::SiteKind;
+/// use firetender_steer::SteeringVector;
+/// let directions = BTreeMap::from([(1, vec![3.0, 4.0])]);
+/// let vector = SteeringVector::new("happy", "sad", SiteKind::ResidPost, 2, 4, directions).unwrap();
+/// assert_eq!(vector.norm(1), Some(5.0));
+/// assert_eq!(vector.unit().direction(1).unwrap(), [0.6, 0.8]);
+/// assert_eq!(vector.negated().toward(), "sad");
+/// let zero = BTreeMap::from([(1, vec![0.0, 0.0])]);
+/// assert!(SteeringVector::new("happy", "sad", SiteKind::ResidPost, 2, 4, zero).is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw", into = "Raw")]
+pub struct SteeringVector {
+    toward: String,
+    away: String,
+    site: SiteKind,
+    width: usize,
+    layers: usize,
+    directions: BTreeMap<usize, Vec<f32>>,
+    provenance: Provenance,
+}
+
+/// Most layers and widest stream that are believed; larger numbers are a damaged or hostile file.
+const MAX_LAYERS: usize = 1 << 14;
+const MAX_WIDTH: usize = 1 << 20;
+
+impl SteeringVector {
+    /// Builds a vector for sites of kind `site` in models of `layers` blocks whose value there is `width` wide. Kinds that
+    /// exist once in a model (`embed`, `final_norm`) have their one direction at layer 0.
+    ///
+    /// # Errors
+    /// [`SteerError::Direction`] when a direction is zero, not finite, of another length than `width`, or at a layer that does
+    /// not exist; [`SteerError::Input`] when there is none, or sizes or names make no sense.
+    pub fn new(
+        toward: impl Into<String>,
+        away: impl Into<String>,
+        site: SiteKind,
+        width: usize,
+        layers: usize,
+        directions: BTreeMap<usize, Vec<f32>>,
+    ) -> Result<Self, SteerError> {
+        let vector = Self {
+            toward: toward.into(),
+            away: away.into(),
+            site,
+            width,
+            layers,
+            directions,
+            provenance: Provenance::default(),
+        };
+        vector.check()?;
+        Ok(vector)
+    }
+
+    fn check(&self) -> Result<(), SteerError> {
+        let input = |what: String| Err(SteerError::Input { what });
+        let (width, layers) = (self.width, self.layers);
+        if self.toward.trim().is_empty() || self.away.trim().is_empty() || self.toward == self.away
+        {
+            return input(format!(
+                "classes `{}` and `{}`: a vector needs two different names, which say what a positive strength means",
+                self.toward, self.away
+            ));
+        }
+        if !(1..=MAX_WIDTH).contains(&width) || !(1..=MAX_LAYERS).contains(&layers) {
+            return input(format!(
+                "a vector of width {width} for {layers} layers; expected 1 to {MAX_WIDTH} and 1 to {MAX_LAYERS}"
+            ));
+        }
+        if self.directions.is_empty() {
+            return input("a vector without any direction".into());
+        }
+        let places = if self.site.per_layer() { layers } else { 1 };
+        for (&layer, direction) in &self.directions {
+            let what = if layer >= places {
+                format!("{} exists at layers 0 to {} only", self.site, places - 1)
+            } else if direction.len() != width {
+                format!("{} numbers; expected {width}", direction.len())
+            } else if let Some(at) = direction.iter().position(|x| !x.is_finite()) {
+                format!("number {at} is {}; expected finite numbers", direction[at])
+            } else if !(length(direction) > 0.0 && (length(direction) as f32).is_finite()) {
+                format!(
+                    "length {}; expected a direction, which is not zero and fits 32-bit numbers",
+                    length(direction)
+                )
+            } else {
+                continue;
+            };
+            return Err(SteerError::Direction { layer, what });
+        }
+        Ok(())
+    }
+
+    /// Notes how it came about.
+    #[must_use]
+    pub fn with_provenance(mut self, provenance: Provenance) -> Self {
+        self.provenance = provenance;
+        self
+    }
+
+    /// Notes which weights it was read from; see `firetender_lm::Checkpoint::fingerprint`.
+    #[must_use]
+    pub fn with_fingerprint(mut self, fingerprint: impl Into<String>) -> Self {
+        self.provenance.fingerprint = Some(fingerprint.into());
+        self
+    }
+
+    /// Name of the class that a positive strength steers toward.
+    #[must_use]
+    pub fn toward(&self) -> &str {
+        &self.toward
+    }
+
+    /// Name of the class that a positive strength steers away from.
+    #[must_use]
+    pub fn away(&self) -> &str {
+        &self.away
+    }
+
+    /// The kind of site it was read at and belongs to.
+    #[must_use]
+    pub fn site(&self) -> SiteKind {
+        self.site
+    }
+
+    /// Length of each direction.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of blocks of the model it belongs to.
+    #[must_use]
+    pub fn n_layers(&self) -> usize {
+        self.layers
+    }
+
+    /// The directions by layer, ascending.
+    #[must_use]
+    pub fn directions(&self) -> &BTreeMap<usize, Vec<f32>> {
+        &self.directions
+    }
+
+    /// The direction of a layer.
+    #[must_use]
+    pub fn direction(&self, layer: usize) -> Option<&[f32]> {
+        self.directions.get(&layer).map(Vec::as_slice)
+    }
+
+    /// Euclidean length of a layer's direction.
+    #[must_use]
+    pub fn norm(&self, layer: usize) -> Option<f64> {
+        self.direction(layer).map(length)
+    }
+
+    /// How it came about.
+    #[must_use]
+    pub fn provenance(&self) -> &Provenance {
+        &self.provenance
+    }
+
+    /// The opposite directions; the classes exchange their roles, so a positive strength still steers toward `toward()`.
+    #[must_use]
+    pub fn negated(&self) -> Self {
+        let mut negated = self.map(|_, x| -x);
+        std::mem::swap(&mut negated.toward, &mut negated.away);
+        negated
+    }
+
+    /// Every direction times `factor`. A negative factor keeps the names although the meaning of the sign is reversed; use
+    /// [`negated`](Self::negated) for that.
+    ///
+    /// # Errors
+    /// [`SteerError::Direction`] when the result is zero or not finite.
+    pub fn scaled(&self, factor: f64) -> Result<Self, SteerError> {
+        let scaled = self.map(|_, x| (f64::from(x) * factor) as f32);
+        scaled.check()?;
+        Ok(scaled)
+    }
+
+    /// Every direction with length 1.
+    #[must_use]
+    pub fn unit(&self) -> Self {
+        self.map(|norm, x| (f64::from(x) / norm) as f32)
+    }
+
+    /// Every direction with `fraction` of the length that the stream had where it was read: one dose for all layers and
+    /// models. Values from 0.05 to 0.5 are usual.
+    ///
+    /// # Errors
+    /// [`SteerError::Input`] when the provenance does not know the stream's length at a layer; [`SteerError::Direction`] when
+    /// the result is zero or not finite.
+    pub fn relative(&self, fraction: f64) -> Result<Self, SteerError> {
+        let mut norms = BTreeMap::new();
+        for &layer in self.directions.keys() {
+            let residual = self.provenance.residual_norms.get(&layer).ok_or_else(|| {
+                SteerError::Input {
+                    what: format!("the vector does not say how long the stream is at layer {layer}; a relative length needs that"),
+                }
+            })?;
+            norms.insert(layer, fraction * residual);
+        }
+        self.with_norms(&norms)
+    }
+
+    /// Every direction with the length given for its layer, for instance that of another vector.
+    ///
+    /// # Errors
+    /// [`SteerError::Input`] when a layer has no length; [`SteerError::Direction`] when the result is zero or not finite.
+    pub fn with_norms(&self, norms: &BTreeMap<usize, f64>) -> Result<Self, SteerError> {
+        let mut changed = self.clone();
+        for (layer, direction) in &mut changed.directions {
+            let target = norms.get(layer).ok_or_else(|| SteerError::Input {
+                what: format!("no length is given for layer {layer}"),
+            })?;
+            let factor = target / length(direction);
+            for x in direction {
+                *x = (f64::from(*x) * factor) as f32;
+            }
+        }
+        changed.check()?;
+        Ok(changed)
+    }
+
+    /// Lengths by layer.
+    #[must_use]
+    pub fn norms(&self) -> BTreeMap<usize, f64> {
+        self.directions
+            .iter()
+            .map(|(layer, direction)| (*layer, length(direction)))
+            .collect()
+    }
+
+    /// The directions of some layers only.
+    ///
+    /// # Errors
+    /// [`SteerError::Layers`] when a layer does not exist or has no direction here.
+    pub fn at_layers(&self, layers: &crate::Layers) -> Result<Self, SteerError> {
+        let mut kept = self.clone();
+        kept.directions = self
+            .pick(layers)?
+            .into_iter()
+            .map(|(layer, direction)| (layer, direction.to_vec()))
+            .collect();
+        Ok(kept)
+    }
+
+    /// The directions that a choice of layers names; `all` means all that there are.
+    pub(crate) fn pick(&self, layers: &crate::Layers) -> Result<Vec<(usize, &[f32])>, SteerError> {
+        if *layers == crate::Layers::All {
+            let all = self.directions.iter();
+            return Ok(all.map(|(layer, d)| (*layer, d.as_slice())).collect());
+        }
+        let places = if self.site.per_layer() {
+            self.layers
+        } else {
+            1
+        };
+        let chosen = layers.resolve(places)?;
+        chosen
+            .into_iter()
+            .map(|layer| {
+                let direction = self.direction(layer).ok_or_else(|| SteerError::Layers {
+                    found: layers.to_string(),
+                    what: format!("the vector has no direction at layer {layer}"),
+                })?;
+                Ok((layer, direction))
+            })
+            .collect()
+    }
+
+    /// A control: random directions of the same lengths, layer by layer, drawn on the host from `seed`.
+    #[must_use]
+    pub fn random_like(&self, seed: u64) -> Self {
+        let mut random = self.clone();
+        for (layer, direction) in &mut random.directions {
+            *direction =
+                crate::method::random_direction(self.width, length(direction), seed, *layer);
+        }
+        random.toward = format!("random {seed}");
+        random.away = format!("minus random {seed}");
+        random.provenance = Provenance {
+            method: format!("random:{seed}"),
+            fingerprint: self.provenance.fingerprint.clone(),
+            model: self.provenance.model.clone(),
+            residual_norms: self.provenance.residual_norms.clone(),
+            crate_version: env!("CARGO_PKG_VERSION").into(),
+            ..Provenance::default()
+        };
+        random
+    }
+
+    /// Checks that it belongs to a model of this shape, and to these weights where both sides name theirs.
+    ///
+    /// # Errors
+    /// [`SteerError::Mismatch`] with the field that differs. A missing fingerprint (`None` here or in the vector) is not
+    /// compared: passing `None` is the override.
+    pub fn check_fits(&self, shape: &LmShape, fingerprint: Option<&str>) -> Result<(), SteerError> {
+        self.check_fits_at("vector", shape, fingerprint)
+    }
+
+    pub(crate) fn check_fits_at(
+        &self,
+        place: &str,
+        shape: &LmShape,
+        fingerprint: Option<&str>,
+    ) -> Result<(), SteerError> {
+        let fail = |field: &'static str, found: String, expected: String| {
+            Err(SteerError::Mismatch {
+                place: place.into(),
+                field,
+                found,
+                expected,
+            })
+        };
+        let width = site_width(self.site, shape);
+        if self.width != width {
+            let expected = format!("{width}, the model's width at {}", self.site);
+            return fail("width", self.width.to_string(), expected);
+        }
+        if self.layers != shape.layers {
+            return fail(
+                "number of layers",
+                self.layers.to_string(),
+                format!("{}, the model's", shape.layers),
+            );
+        }
+        if shape.parallel && self.site == SiteKind::ResidMid {
+            return fail(
+                "site",
+                "resid_mid".into(),
+                "another one: blocks of this model are parallel and have none".into(),
+            );
+        }
+        match (&self.provenance.fingerprint, fingerprint) {
+            (Some(found), Some(expected)) if found != expected => fail(
+                "model fingerprint",
+                found.clone(),
+                format!("{expected}; the vector was read from other weights"),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same directions declared for a model of another depth: the explicit override of the check of the number of layers.
+    ///
+    /// # Errors
+    /// [`SteerError::Direction`] when a direction is beyond the new depth.
+    pub fn for_depth(&self, layers: usize) -> Result<Self, SteerError> {
+        let mut changed = self.clone();
+        changed.layers = layers;
+        changed.check()?;
+        Ok(changed)
+    }
+
+    fn map(&self, change: impl Fn(f64, f32) -> f32) -> Self {
+        let mut changed = self.clone();
+        for direction in changed.directions.values_mut() {
+            let norm = length(direction);
+            for x in direction {
+                *x = change(norm, *x);
+            }
+        }
+        changed
+    }
+}
+
+/// Width of the value at sites of a kind.
+pub(crate) fn site_width(site: SiteKind, shape: &LmShape) -> usize {
+    if site == SiteKind::HeadOut {
+        shape.head_width
+    } else {
+        shape.width
+    }
+}
+
+/// Euclidean length.
+pub(crate) fn length(direction: &[f32]) -> f64 {
+    direction
+        .iter()
+        .map(|x| f64::from(*x).powi(2))
+        .sum::<f64>()
+        .sqrt()
+}
+
+/// What is written: plain data, checked on the way in.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    toward: String,
+    away: String,
+    site: String,
+    width: usize,
+    layers: usize,
+    directions: BTreeMap<usize, Vec<f32>>,
+    #[serde(default)]
+    provenance: Provenance,
+}
+
+impl TryFrom<Raw> for SteeringVector {
+    type Error = SteerError;
+
+    fn try_from(raw: Raw) -> Result<Self, SteerError> {
+        let site = raw.site.parse()?;
+        let vector = Self::new(
+            raw.toward,
+            raw.away,
+            site,
+            raw.width,
+            raw.layers,
+            raw.directions,
+        )?;
+        Ok(vector.with_provenance(raw.provenance))
+    }
+}
+
+impl From<SteeringVector> for Raw {
+    fn from(vector: SteeringVector) -> Self {
+        Self {
+            toward: vector.toward,
+            away: vector.away,
+            site: vector.site.to_string(),
+            width: vector.width,
+            layers: vector.layers,
+            directions: vector.directions,
+            provenance: vector.provenance,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -46,10 +46,16 @@ fn folders_of_every_family_open() {
             (norm, naming, name)
         );
         assert!(!checkpoint.qk_permuted);
-        for tensor in checkpoint.source.names() {
-            let shape = checkpoint.source.shape(&tensor).unwrap();
+        // The causal masks in published GPT-2 files are bytes.
+        for tensor in checkpoint
+            .source
+            .names()
+            .iter()
+            .filter(|name| !name.ends_with(".attn.bias"))
+        {
+            let shape = checkpoint.source.shape(tensor).unwrap();
             assert_eq!(
-                checkpoint.source.read(&tensor).unwrap().len(),
+                checkpoint.source.read(tensor).unwrap().len(),
                 shape.iter().product::<usize>(),
                 "{tensor}"
             );
@@ -62,14 +68,9 @@ fn folders_of_every_family_open() {
 
 #[test]
 fn gguf_and_folder_describe_the_same_model() {
-    for name in ["llama", "qwen2", "gpt2"] {
+    for name in ["llama", "qwen2", "gpt2_published"] {
         let gguf = Checkpoint::open(golden(&format!("gguf/{name}.gguf"))).unwrap();
-        let folder = if name == "gpt2" {
-            "gpt2_published"
-        } else {
-            name
-        };
-        let folder = Checkpoint::open(golden("models").join(folder)).unwrap();
+        let folder = Checkpoint::open(golden("models").join(name)).unwrap();
         assert_eq!(gguf.config, folder.config, "{name}");
         assert_eq!(
             (gguf.naming, gguf.qk_permuted),

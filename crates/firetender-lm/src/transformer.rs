@@ -124,7 +124,7 @@ impl CausalLm for Transformer {
 
     fn unembed(&self, hidden: Tensor<2>) -> Tensor<2> {
         match &self.head {
-            Some(head) => head.forward(hidden),
+            Some(head) => hidden.matmul(head.weight.val()),
             None => hidden.matmul(self.embed.weight.val().transpose()),
         }
     }

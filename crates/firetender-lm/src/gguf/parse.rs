@@ -325,7 +325,7 @@ fn place_tensors(file: &mut Gguf, header_end: u64) -> Result<(), LmError> {
                 ),
             });
         }
-        let offset = start.checked_add(tensor.offset).unwrap_or(u64::MAX);
+        let offset = start.saturating_add(tensor.offset);
         file.blob.check_range(&what, offset, tensor.bytes)?;
         tensor.offset = offset;
     }

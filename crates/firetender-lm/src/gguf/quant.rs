@@ -249,7 +249,7 @@ fn q8_0(block: &[u8; 34], out: &mut [f32; 32]) {
     }
 }
 
-/// The eight 6-bit scales and eight 6-bit minima that Q4_K and Q5_K pack into twelve bytes: the low six bits of bytes 0–3 and
+/// The eight 6-bit scales and eight 6-bit minima that `Q4_K` and `Q5_K` pack into twelve bytes: the low six bits of bytes 0–3 and
 /// 4–7 hold the first four of each; the last four take their low bits from bytes 8–11 and their high bits from the rest.
 fn scales_and_minima(packed: &[u8]) -> ([f32; 8], [f32; 8]) {
     let (mut scales, mut minima) = ([0.0; 8], [0.0; 8]);

@@ -1,8 +1,8 @@
-//! Byte-pair merging by score, as SentencePiece's BPE, llama.cpp and llama2.c do it.
+//! Byte-pair merging by score, as the `sentencepiece` library, llama.cpp and llama2.c do it.
 //!
 //! The text starts as single characters; of all neighbours whose concatenation is a token, the pair with the highest score is
 //! joined first (the leftmost of equals), until none is left. A character without a token is written as one token for each of
-//! its bytes. Vocabularies of this kind see a space before the text, and write spaces as `▁` (SentencePiece) or as spaces
+//! its bytes. Vocabularies of this kind see a space before the text, and write spaces as `▁` (`sentencepiece`) or as spaces
 //! (llama2.c).
 
 use std::cmp::Ordering;

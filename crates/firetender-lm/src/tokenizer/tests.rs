@@ -128,7 +128,8 @@ fn offsets_cover_the_text() {
 
 #[test]
 fn hostile_files_are_refused_before_the_crate_sees_them() {
-    let cases: Vec<(fn(&mut serde_json::Value), &str)> = vec![
+    type Case = (fn(&mut serde_json::Value), &'static str);
+    let cases: Vec<Case> = vec![
         (
             |j| j["model"]["merges"] = serde_json::json!([["t", "zzzzzzzzzzzz"]]),
             "zzzzzzzzzzzz",

@@ -1,0 +1,9 @@
+//! What the examples share: choosing a device, opening a model, showing progress, and ending with one readable line.
+
+mod device;
+mod model;
+mod outcome;
+
+pub use device::{DEVICES, device};
+pub use model::Model;
+pub use outcome::{Failure, fail, finish};

@@ -1,7 +1,7 @@
 //! Colours that readers with any kind of colour vision tell apart, and the style shared by figures and pages.
 //!
 //! Series: Okabe and Ito, "Color Universal Design" (2008). Sequential ramp: ten samples of cividis (Nuñez, Anderton and
-//! Renslow 2018). Diverging ramp: the blue and the vermillion of Okabe and Ito on both sides of near-white.
+//! Renslow 2018). Diverging ramp: the blue and the vermilion of Okabe and Ito on both sides of near-white.
 
 /// How many series one figure can hold: the colours there are.
 pub(crate) const SERIES: usize = 8;

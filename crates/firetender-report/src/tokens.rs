@@ -2,7 +2,7 @@
 
 use crate::{Align, Column, ReportError, Table, colour::Ramp, error, escape, number};
 
-/// Tokens in a row, blue below zero, vermillion above: what a direction, a probe or a loss says at each of them.
+/// Tokens in a row, blue below zero, vermilion above: what a direction, a probe or a loss says at each of them.
 ///
 /// The value is shown on hover, and in a folded table.
 ///

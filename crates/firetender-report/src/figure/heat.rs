@@ -59,7 +59,7 @@ impl HeatMap {
         }
     }
 
-    /// Blue below zero, vermillion above, near-white at zero: for values whose sign matters.
+    /// Blue below zero, vermilion above, near-white at zero: for values whose sign matters.
     #[must_use]
     pub fn diverging(mut self) -> Self {
         self.ramp = Ramp::Diverging;

@@ -134,9 +134,19 @@ impl SteeringVector {
         Ok(())
     }
 
-    /// Notes how it came about.
+    /// Notes how it came about. Numbers are kept to nine significant digits, so that text formats give back the same.
     #[must_use]
-    pub fn with_provenance(mut self, provenance: Provenance) -> Self {
+    pub fn with_provenance(mut self, mut provenance: Provenance) -> Self {
+        let p = &mut provenance;
+        let separations = p.separation.values_mut();
+        let numbers = separations.flat_map(|s| [Some(&mut s.auc), s.d_prime.as_mut()]);
+        let norms = p.residual_norms.values_mut();
+        for number in norms
+            .chain(p.explained_variance.values_mut())
+            .chain(numbers.flatten())
+        {
+            *number = format!("{number:.8e}").parse().unwrap_or(*number);
+        }
         self.provenance = provenance;
         self
     }

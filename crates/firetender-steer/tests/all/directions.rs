@@ -1,0 +1,104 @@
+//! Directions as Python finds them, from stored activations and end to end.
+
+use firetender_hooks::SiteKind;
+use firetender_steer::{Contrast, Extractor, Method, Pairs, Silent, repe_with_flips};
+
+use crate::support::{Golden, assert_near, model};
+
+const METHODS: [(Method, &str); 3] = [
+    (Method::Mean, "mean"),
+    (Method::PcaDifference, "pca_difference"),
+    (Method::PcaPairCentred, "pca_pair_centred"),
+];
+
+fn pairs(golden: &Golden, layer: usize) -> Pairs {
+    let side = |name: &str| golden.part(name, layer).iter().map(|x| *x as f32).collect();
+    Pairs::new(32, side("toward"), side("away")).unwrap()
+}
+
+#[test]
+fn every_method_equals_the_originals_on_the_same_activations() {
+    for family in ["llama", "gpt2"] {
+        let golden = Golden::open(&format!("directions/{family}.safetensors"));
+        let flips: Vec<bool> = golden
+            .values("repe_flips")
+            .iter()
+            .map(|x| *x < 0.0)
+            .collect();
+        for layer in 0..4 {
+            let pairs = pairs(&golden, layer);
+            let check = |name: &str, fitted: &firetender_steer::Fitted| {
+                let theirs = golden.part(name, layer);
+                for (a, b) in fitted.direction.iter().zip(theirs) {
+                    // Both are f64 from the same numbers; eigenvectors lose digits to the gap between eigenvalues.
+                    assert!(
+                        (a - b).abs() < 1e-9,
+                        "{family} {layer} {name}: {a}, expected {b}"
+                    );
+                }
+                if name != "mean" {
+                    let share = golden.about["explained_variance"][name][layer]
+                        .as_f64()
+                        .unwrap();
+                    assert!((fitted.explained_variance - share).abs() < 1e-12, "{name}");
+                }
+            };
+            for (method, name) in METHODS {
+                check(name, &method.fit(&pairs, layer).unwrap());
+            }
+            check("pca_repe", &repe_with_flips(&pairs, &flips, layer).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_three_components_are_different_things() {
+    let golden = Golden::open("directions/llama.safetensors");
+    let pairs = pairs(&golden, 1);
+    let fit = |method: Method| method.fit(&pairs, 1).unwrap().direction;
+    let cosine = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>().abs();
+    let centred = fit(Method::PcaPairCentred);
+    assert!(cosine(&centred, &fit(Method::PcaDifference)) < 0.999);
+}
+
+#[test]
+fn directions_of_the_model_itself_equal_the_originals() {
+    for family in ["llama", "gpt2"] {
+        let golden = Golden::open(&format!("directions/{family}.safetensors"));
+        let contrast = Contrast::new(
+            "toward",
+            golden.tokens("toward_tokens"),
+            "away",
+            golden.tokens("away_tokens"),
+        )
+        .unwrap();
+        let samples = Extractor::new(SiteKind::ResidPost)
+            .samples(&model(family), &contrast, &mut Silent)
+            .unwrap();
+        for layer in 0..4 {
+            // f32 models of two makers; values reach 10.
+            let pairs = &samples.layers()[&layer];
+            assert_near(pairs.toward(), golden.part("toward", layer), 5e-5, "toward");
+            assert_near(pairs.away(), golden.part("away", layer), 5e-5, "away");
+        }
+        for (method, name) in METHODS {
+            let found = samples.fit(method).unwrap();
+            for layer in 0..4 {
+                let ours = found.vector.direction(layer).unwrap();
+                assert_near(ours, golden.part(name, layer), 1e-4, name);
+            }
+        }
+        if family == "llama" {
+            // The specification's spot check.
+            let mean = samples.fit(Method::Mean).unwrap();
+            let start = &mean.vector.direction(1).unwrap()[..4];
+            assert_near(
+                start,
+                &[0.837_219, -2.130_413, -2.209_019, 2.389_868],
+                2e-5,
+                "spot check",
+            );
+            assert!((mean.vector.norm(1).unwrap() - 13.264_50).abs() < 2e-5);
+        }
+    }
+}

@@ -211,8 +211,18 @@ impl ChatTemplate {
             })
             .collect();
         let prompt = self.render(&guarded, add_generation_prompt, &bos, &eos)?;
+        let names = tokenizer.special_names(&prompt);
         if guarded == messages {
-            return tokenizer.encode(&prompt, false);
+            // The whole at once, as the Python library does it, unless normalising the text made names that it does not hold.
+            let ids = tokenizer.encode(&prompt, false)?;
+            let specials = tokenizer.specials();
+            if ids
+                .iter()
+                .filter(|id| specials.contains(id))
+                .eq(names.iter().map(|(id, _)| id))
+            {
+                return Ok(ids);
+            }
         }
         // Control tokens of the template are whole; those of the messages are broken by the guard, which now goes away.
         let mut ids = Vec::new();
@@ -220,7 +230,7 @@ impl ChatTemplate {
         let text = |range: std::ops::Range<usize>| {
             tokenizer.encode_plain(&prompt[range].replace(guard, ""))
         };
-        for (id, range) in tokenizer.special_names(&prompt) {
+        for (id, range) in names {
             if done < range.start {
                 ids.extend(text(done..range.start)?);
             }

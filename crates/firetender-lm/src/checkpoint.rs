@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use hidden::Hiding;
 
 use crate::blob::{Blob, read_small};
-use crate::tokenizer::MAX_FILE;
+use crate::tokenizer::MAX_SETTINGS;
 use crate::tokenizer::settings::Settings;
 use crate::{
     ChatTemplate, Gguf, HfConfig, Llama2c, LmError, ModelConfig, Naming, SafeTensorsSource,
@@ -241,17 +241,11 @@ impl Checkpoint {
         )?;
         let source = SafeTensorsSource::open(weights)?;
         let json = folder.join("tokenizer.json");
-        let mut tokenizer = if json.is_file() {
+        let tokenizer = if json.is_file() {
             Some(Tokenizer::from_file(&json)?)
         } else {
             None
         };
-        if let Some(tokenizer) = &mut tokenizer {
-            let known = |id: &u32| (*id as usize) < tokenizer.vocab_size();
-            let ends: Vec<u32> = config.eos.iter().copied().filter(known).collect();
-            tokenizer.add_ends(&ends)?;
-            tokenizer.fill_roles(config.bos, config.pad);
-        }
         let chat = folder_template(folder)?
             .as_deref()
             .map(ChatTemplate::new)
@@ -263,9 +257,15 @@ impl Checkpoint {
         name: String,
         config: HfConfig,
         source: SafeTensorsSource,
-        tokenizer: Option<Tokenizer>,
+        mut tokenizer: Option<Tokenizer>,
         chat: Option<ChatTemplate>,
     ) -> Result<Self, LmError> {
+        if let Some(tokenizer) = &mut tokenizer {
+            let known = |id: &u32| (*id as usize) < tokenizer.vocab_size();
+            let ends: Vec<u32> = config.eos.iter().copied().filter(known).collect();
+            tokenizer.add_ends(&ends)?;
+            tokenizer.fill_roles(config.bos, config.pad);
+        }
         let (model, naming) = (config.model, config.naming);
         Self {
             config: model,
@@ -314,7 +314,7 @@ fn folder_template(folder: &Path) -> Result<Option<String>, LmError> {
     if !config.is_file() {
         return Ok(None);
     }
-    Ok(Settings::parse(&read_small(&config, MAX_FILE)?)?.chat_template)
+    Ok(Settings::parse(&read_small(&config, MAX_SETTINGS)?)?.chat_template)
 }
 
 /// The tokenizer that belongs to a llama2.c file.

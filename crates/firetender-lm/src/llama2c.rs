@@ -10,11 +10,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::blob::Blob;
+use crate::blob::{Blob, check_limit};
 use crate::{LmError, ModelConfig, Positions, RopeLayout, RopeScaling, TensorSource};
 
 /// Bytes of the header.
 const HEADER: u64 = 28;
+/// Bound on the number of layers.
+const MAX_LAYERS: u64 = 4096;
+/// What later versions of the format start with.
+const LATER: i32 = i32::from_be_bytes(*b"ak42");
 
 /// A llama2.c file, opened and checked.
 ///
@@ -78,6 +82,11 @@ impl Llama2c {
                 ))
             })
         };
+        if width == LATER {
+            return Err(format(format!(
+                "llama2.c version {mlp}; expected version 0"
+            )));
+        }
         // A negative vocabulary size says that the output has its own weights.
         let (vocab, tied) = (
             size("the vocabulary size", vocab.checked_abs().unwrap_or(0))?,
@@ -105,12 +114,12 @@ impl Llama2c {
             scaling: RopeScaling::None,
         };
         config.check()?;
-        // One layer has at least one number of each kind, so this bounds the list of names by the file.
-        crate::blob::check_limit(
+        // A file full of holes may be large and cost nothing; the list of names would not.
+        check_limit(
             blob.place(),
             "number of layers",
             config.layers as u64,
-            blob.len() / 4,
+            MAX_LAYERS,
         )?;
         let layout = layout(&config)
             .ok_or_else(|| format(format!("the header {fields:?} implies an absurd size")))?;

@@ -17,6 +17,8 @@ use crate::{LmError, TensorSource};
 
 /// Bound on a header, in bytes: 32 MiB of JSON describe some 300,000 tensors.
 const MAX_HEADER: u64 = 32 << 20;
+/// Bound on an index, in bytes.
+const MAX_INDEX: u64 = 16 << 20;
 /// Bound on the number of shards.
 const MAX_SHARDS: u64 = 4096;
 /// The index of a sharded checkpoint.
@@ -96,7 +98,7 @@ impl SafeTensorsSource {
             place: place.clone(),
             what,
         };
-        let json: serde_json::Value = serde_json::from_slice(&read_small(index, MAX_HEADER)?)
+        let json: serde_json::Value = serde_json::from_slice(&read_small(index, MAX_INDEX)?)
             .map_err(|error| format(format!("invalid JSON: {error}")))?;
         let map = json
             .get("weight_map")

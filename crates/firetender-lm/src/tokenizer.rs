@@ -25,8 +25,10 @@ pub use stream::DecodeStream;
 use crate::LmError;
 use crate::blob::read_small;
 
-/// Bound on a tokenizer file, in bytes; the largest published ones have some 35 MB.
-pub(crate) const MAX_FILE: u64 = 64 << 20;
+/// Bound on a tokenizer file, in bytes; the largest of the families read here have some 17 MB.
+pub(crate) const MAX_FILE: u64 = 32 << 20;
+/// Bound on the settings beside it, in bytes; published ones have up to 1.5 MB.
+pub(crate) const MAX_SETTINGS: u64 = 8 << 20;
 /// Bound on token ids, far above any vocabulary.
 pub(crate) const MAX_TOKENS: usize = 1 << 22;
 
@@ -108,7 +110,7 @@ impl Tokenizer {
         let beside = |name: &str| {
             let path = path.with_file_name(name);
             if path.is_file() {
-                read_small(&path, MAX_FILE).map(Some)
+                read_small(&path, MAX_SETTINGS).map(Some)
             } else {
                 Ok(None)
             }

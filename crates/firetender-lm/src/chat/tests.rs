@@ -160,3 +160,24 @@ fn messages_cannot_hold_control_tokens() {
         "<|im_start|>user\n<|im_end|><|im_end|>\n"
     );
 }
+
+/// A control token that is matched after lowercasing must not come from upper-case text in a message.
+#[test]
+fn normalising_makes_no_control_tokens() {
+    let json = br#"{"version":"1.0","added_tokens":[
+        {"id":0,"content":"<e>","single_word":false,"lstrip":false,"rstrip":false,"normalized":true,"special":true}],
+        "normalizer":{"type":"Lowercase"},"decoder":{"type":"Fuse"},
+        "model":{"type":"BPE","unk_token":"?","vocab":{"<e>":0,"?":1,"<":2,"e":3,">":4,"a":5},"merges":[]}}"#;
+    let tokenizer = Tokenizer::from_bytes(json, None).unwrap();
+    let template =
+        ChatTemplate::new("{% for m in messages %}{{ m.content }}<e>{% endfor %}").unwrap();
+    let encode = |content: &str| {
+        template
+            .encode(&tokenizer, &[Message::user(content)], true)
+            .unwrap()
+    };
+    assert_eq!(encode("aA"), [5, 5, 0]);
+    assert_eq!(tokenizer.encode("<E>", false).unwrap(), [0]);
+    assert_eq!(encode("<E>"), [2, 3, 4, 0]);
+    assert_eq!(encode("<e>"), [2, 3, 4, 0]);
+}

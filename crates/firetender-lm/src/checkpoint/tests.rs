@@ -297,6 +297,11 @@ fn gguf_metadata_is_read_strictly() {
         ("general.type", text("adapter"), "adapter"),
         ("split.count", GgufValue::U16(2), "split.count"),
         (
+            "general.quantization_version",
+            GgufValue::U32(1),
+            "quantization_version",
+        ),
+        (
             "tokenizer.ggml.model",
             text("bert"),
             "tokenizer.ggml.tokens",
@@ -568,4 +573,10 @@ fn fingerprints_tell_models_apart() {
     assert_eq!(different.len(), all.len());
     assert_eq!(print(|w| w), all[0]);
     assert_eq!(all[0].len(), 64);
+}
+
+#[test]
+fn checkpoints_go_between_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Checkpoint>();
 }

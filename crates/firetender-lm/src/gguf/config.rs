@@ -173,6 +173,12 @@ pub(crate) fn read(file: &Gguf) -> Result<GgufModel, LmError> {
             "1: merge the parts of a split file first",
         ));
     }
+    // Version 1 packed some blocks otherwise.
+    if let Some(version) = file.whole("general.quantization_version")?
+        && version != 2
+    {
+        return Err(file.wrong("general.quantization_version", &version.to_string(), "2"));
+    }
     let architecture = file.string("general.architecture")?;
     let architecture =
         architecture.ok_or_else(|| file.wrong("general.architecture", "absent", "a name"))?;

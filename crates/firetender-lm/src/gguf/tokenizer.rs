@@ -122,8 +122,12 @@ pub(crate) fn read(file: &Gguf) -> Result<Option<Tokenizer>, LmError> {
             "tokenizer.ggml.add_bos_token",
         )?;
         let suffix = around(add_eos, ends[0], "tokenizer.ggml.add_eos_token")?;
-        let mut eos: Vec<u32> = ends.iter().flatten().copied().collect();
-        eos.dedup();
+        let mut eos: Vec<u32> = Vec::new();
+        for end in ends.into_iter().flatten() {
+            if !eos.contains(&end) {
+                eos.push(end);
+            }
+        }
         Ok(Roles {
             prefix,
             suffix,

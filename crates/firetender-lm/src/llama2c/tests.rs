@@ -100,6 +100,13 @@ fn absurd_headers_cost_nothing() {
     }
     assert!(open(file([i32::MAX; 7], BODY)).is_err());
     assert!(open(file([1 << 28; 7], BODY)).is_err());
+    let later = [i32::from_be_bytes(*b"ak42"), 1, 64, 172, 5, 8, 4];
+    assert!(
+        open(file(later, BODY))
+            .unwrap_err()
+            .to_string()
+            .contains("version 1")
+    );
     // Odd heads cannot be rotated.
     assert!(open(file([6, 6, 1, 2, 1, 5, 3], BODY)).is_err());
 }

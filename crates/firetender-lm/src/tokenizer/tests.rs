@@ -347,10 +347,8 @@ fn oracle(t: &Tokenizer, text: &str) -> Vec<String> {
 
 proptest! {
     #[test]
-    fn merging_agrees_with_the_definition(text in "[thean ]{1,40}") {
+    fn merging_agrees_with_the_definition(text in "[thean]{1,6}( [thean]{1,6}){0,6}") {
         let t = sentence_piece();
-        // Runs of spaces are matched before merging; one stands before the text.
-        prop_assume!(!format!(" {text}").contains("  "));
         let names: Vec<String> = t.encode(&text, false).unwrap().into_iter().map(|id| t.token(id).unwrap()).collect();
         prop_assert_eq!(names, oracle(&t, &text));
     }

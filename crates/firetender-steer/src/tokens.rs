@@ -384,4 +384,16 @@ mod tests {
             assert!(error.contains(&format!("`{text}`")), "{error}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_rule_that_prints_itself_or_a_typed_error(
+            text in "(all|prompt|generated|last|positions|ids|[-+!:.,0-9a-z]){0,9}",
+        ) {
+            if let Ok(rule) = text.parse::<TokenRule>() {
+                let again: TokenRule = rule.to_string().parse().unwrap();
+                proptest::prop_assert_eq!(again, rule);
+            }
+        }
+    }
 }

@@ -119,19 +119,14 @@ impl Parts {
         }
         let norm = length(direction);
         let unit: Vec<f64> = direction.iter().map(|x| f64::from(*x) / norm).collect();
-        let change = match entry.operator {
-            Operator::Add => Change::Add(tensor(&shift, device)),
-            Operator::ProjectOut => Change::Project {
-                unit: tensor(&unit, device),
-                strength: entry.strength,
-                add: None,
-            },
-            Operator::ProjectThenAdd => Change::Project {
-                unit: tensor(&unit, device),
-                strength: 1.0,
-                add: (entry.strength != 0.0).then(|| tensor(&shift, device)),
-            },
+        let add = (entry.operator != Operator::ProjectOut && entry.strength != 0.0)
+            .then(|| tensor(&shift, device));
+        let take = match entry.operator {
+            Operator::Add => None,
+            Operator::ProjectOut => Some((tensor(&unit, device), entry.strength)),
+            Operator::ProjectThenAdd => Some((tensor(&unit, device), 1.0)),
         };
+        let change = Change { take, add };
         self.others.push(Action {
             rule,
             change,
@@ -148,7 +143,10 @@ impl Parts {
         let mut actions: Vec<Action> = shifts
             .map(|(rule, shift)| Action {
                 rule,
-                change: Change::Add(tensor(&shift, device)),
+                change: Change {
+                    take: None,
+                    add: Some(tensor(&shift, device)),
+                },
                 keep_norm: false,
             })
             .collect();

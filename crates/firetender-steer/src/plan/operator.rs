@@ -24,37 +24,28 @@ impl Operator {
     }
 }
 
-/// An operator with its numbers on the device.
+/// An operator with its numbers on the device: what it takes away, and what it adds.
 #[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// Adds `[1, 1, width]`.
-    Add(Tensor<3>),
-    /// Takes `strength` of the part along a unit vector `[1, 1, width]` away, then adds if there is something to add.
-    Project {
-        unit: Tensor<3>,
-        strength: f64,
-        add: Option<Tensor<3>>,
-    },
+pub(crate) struct Change {
+    /// A unit vector `[1, 1, width]`, and how much of the part along it goes.
+    pub(crate) take: Option<(Tensor<3>, f64)>,
+    /// A vector `[1, 1, width]`.
+    pub(crate) add: Option<Tensor<3>>,
 }
 
 impl Change {
     /// What is added to `value`, at every token: broadcastable to its shape.
     pub(crate) fn delta(&self, value: &Tensor<3>, keep_norm: bool) -> Tensor<3> {
-        let delta = match self {
-            Self::Add(shift) => like(shift, value),
-            Self::Project {
-                unit,
-                strength,
-                add,
-            } => {
-                let unit = like(unit, value);
-                let along = (value.clone() * unit.clone()).sum_dim(2);
-                let taken = unit * along.mul_scalar(-strength);
-                match add {
-                    Some(shift) => taken + like(shift, value),
-                    None => taken,
-                }
-            }
+        let taken = self.take.as_ref().map(|(unit, share)| {
+            let unit = like(unit, value);
+            let along = (value.clone() * unit.clone()).sum_dim(2);
+            unit * along.mul_scalar(-share)
+        });
+        let delta = match (taken, &self.add) {
+            (Some(taken), Some(add)) => taken + like(add, value),
+            (Some(taken), None) => taken,
+            (None, Some(add)) => like(add, value),
+            (None, None) => return value.zeros_like(),
         };
         if !keep_norm {
             return delta;

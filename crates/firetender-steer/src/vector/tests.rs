@@ -315,3 +315,29 @@ fn hostile_files_are_refused_with_file_and_place() {
     let error = SteeringVector::load(&path).unwrap_err();
     assert!(matches!(error, SteerError::TooLarge { .. }), "{error}");
 }
+
+proptest::proptest! {
+    #[test]
+    fn every_vector_comes_back_from_file_and_text(
+        bits in proptest::collection::vec(proptest::num::f32::NORMAL, 3),
+        residual in proptest::num::f64::POSITIVE,
+    ) {
+        let directions = BTreeMap::from([(0, bits)]);
+        if let Ok(made) = SteeringVector::new("a", "b", SiteKind::ResidPost, 3, 1, directions) {
+            let made = made.with_provenance(Provenance {
+                residual_norms: BTreeMap::from([(0, residual)]),
+                ..Provenance::default()
+            });
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("v");
+            made.save(&path).unwrap();
+            let read = SteeringVector::load(&path).unwrap();
+            proptest::prop_assert_eq!(read.directions(), made.directions());
+            let back: SteeringVector =
+                serde_json::from_str(&serde_json::to_string(&made).unwrap()).unwrap();
+            proptest::prop_assert_eq!(back.directions(), made.directions());
+            let norm = read.provenance().residual_norms[&0];
+            proptest::prop_assert!((norm / made.provenance().residual_norms[&0] - 1.0).abs() < 1e-12);
+        }
+    }
+}

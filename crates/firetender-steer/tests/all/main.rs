@@ -1,5 +1,10 @@
 //! The laws of steering and the Python originals' values, on tiny models of each family.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test's panic is its report, in its helpers too"
+)]
+
 mod directions;
 mod divergence;
 mod extraction;

@@ -101,7 +101,7 @@ fn plans_come_back_from_text_and_compile_to_the_same() {
         let text = serde_json::to_string_pretty(&plan).unwrap();
         let again: Plan = serde_json::from_str(&text).unwrap();
         assert_eq!(again, plan);
-        let mut run = |plan: &Plan| {
+        let run = |plan: &Plan| {
             let mut steering = plan.compile(&model.shape(), &Device::flex()).unwrap();
             logits(&model, &whole, &mut steering)
         };

@@ -5,12 +5,12 @@
 //! Sums are kept by prompt, so that intervals can be drawn over prompts and parts merge. Padding is never counted, and the
 //! result does not depend on the size of the batches.
 
-use burn::tensor::{Int, Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{DType, Int, Tensor, TensorData, activation::log_softmax};
 use firetender_hooks::{Intervene, Padding, Pass, Token, Untouched};
 use firetender_lm::CausalLm;
 use serde::{Deserialize, Serialize};
 
-use crate::{Observer, SteerError, token_kl};
+use crate::{Observer, SteerError, divergence::token_kl_both};
 
 /// Logits that are compared at a time, to bound memory: cells times vocabulary.
 const CHUNK: usize = 4 << 20;
@@ -229,28 +229,31 @@ pub fn damages(
         let counted = |t: &Token| benign.counts(t, rows[t.row].len());
         let cells: Vec<Token> = pass.tokens().filter(counted).collect();
         let plain = flat(model.hidden(&pass, None, &mut Untouched)?);
-        for (hook, damage) in hooks.iter_mut().zip(&mut found) {
-            let steered = flat(model.hidden(&pass, None, *hook)?);
-            let chunk = (CHUNK / model.shape().vocab_size.max(1)).max(1);
-            for cells in cells.chunks(chunk) {
-                let indices = cells
-                    .iter()
-                    .map(|t| (t.row * pass.columns() + t.column) as i64);
-                let indices = TensorData::new(indices.collect::<Vec<_>>(), [cells.len()]);
-                let [kl, reverse, same] = compare(model, &plain, &steered, indices);
+        let steered = hooks
+            .iter_mut()
+            .map(|hook| Ok(flat(model.hidden(&pass, None, *hook)?)))
+            .collect::<Result<Vec<_>, SteerError>>()?;
+        let chunk = (CHUNK / model.shape().vocab_size.max(1)).max(1);
+        for cells in cells.chunks(chunk) {
+            let indices = cells
+                .iter()
+                .map(|t| (t.row * pass.columns() + t.column) as i64);
+            let indices = TensorData::new(indices.collect::<Vec<_>>(), [cells.len()]);
+            let indices = Tensor::from_data(indices, &plain.device());
+            let plain = Predictions::at(model, &plain, &indices);
+            for (steered, damage) in steered.iter().zip(&mut found) {
+                let steered = Predictions::at(model, steered, &indices);
+                let [kl, reverse, same] = steered.compare(&plain);
                 for (i, cell) in cells.iter().enumerate() {
                     let prompt = prompts[cell.row];
-                    let of = &mut damage.prompts[prompt];
-                    for value in [kl[i], reverse[i]] {
-                        if !value.is_finite() {
-                            let what = "the divergence of a prediction".into();
-                            return Err(SteerError::NotFinite {
-                                what,
-                                found: value,
-                                prompt,
-                            });
-                        }
+                    if let Some(found) = [kl[i], reverse[i]].into_iter().find(|x| !x.is_finite()) {
+                        return Err(SteerError::NotFinite {
+                            what: "the divergence of a prediction".into(),
+                            found,
+                            prompt,
+                        });
                     }
+                    let of = &mut damage.prompts[prompt];
                     of.tokens += 1;
                     of.kl += kl[i];
                     of.reverse_kl += reverse[i];
@@ -270,25 +273,27 @@ fn flat(hidden: Tensor<3>) -> Tensor<2> {
     hidden.without_autodiff().reshape([batch * columns, width])
 }
 
-/// KL(steered ‖ plain), KL(plain ‖ steered) and whether the first choices agree, at the chosen cells.
-fn compare(
-    model: &dyn CausalLm,
-    plain: &Tensor<2>,
-    steered: &Tensor<2>,
-    indices: TensorData,
-) -> [Vec<f64>; 3] {
-    let indices = Tensor::<1, Int>::from_data(indices, &plain.device());
-    let logits = |hidden: &Tensor<2>| {
-        let logits = model.unembed(hidden.clone().select(0, indices.clone()));
-        logits.without_autodiff().cast(burn::tensor::DType::F32)
-    };
-    let (s, t) = (logits(steered), logits(plain));
-    let same = s.clone().argmax(1).equal(t.clone().argmax(1)).float();
-    let (s, t) = (log_softmax(s, 1), log_softmax(t, 1));
-    let host = |tensor: Tensor<1>| tensor.into_data().iter::<f64>().collect();
-    [
-        host(token_kl(s.clone(), t.clone())),
-        host(token_kl(t, s)),
-        host(same.squeeze_dim(1)),
-    ]
+/// Next-token predictions at some cells.
+struct Predictions {
+    log_probs: Tensor<2>,
+    first: Tensor<2, Int>,
+}
+
+impl Predictions {
+    fn at(model: &dyn CausalLm, hidden: &Tensor<2>, cells: &Tensor<1, Int>) -> Self {
+        let logits = model.unembed(hidden.clone().select(0, cells.clone()));
+        let logits = logits.without_autodiff().cast(DType::F32);
+        Self {
+            first: logits.clone().argmax(1),
+            log_probs: log_softmax(logits, 1),
+        }
+    }
+
+    /// KL(self ‖ plain), KL(plain ‖ self), and 1 where the first choices agree.
+    fn compare(self, plain: &Self) -> [Vec<f64>; 3] {
+        let host = |tensor: Tensor<1>| tensor.into_data().iter::<f64>().collect();
+        let same = self.first.equal(plain.first.clone()).float();
+        let [kl, reverse] = token_kl_both(self.log_probs, plain.log_probs.clone());
+        [host(kl), host(reverse), host(same.squeeze_dim(1))]
+    }
 }

@@ -1,6 +1,6 @@
 //! Kullback–Leibler divergence between two next-token distributions, on the device.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Bool, Tensor};
 
 /// Below this difference of log-probabilities a series is more exact than the formula.
 const SMALL: f32 = 0.1;
@@ -23,9 +23,24 @@ const SMALL: f32 = 0.1;
 #[must_use]
 pub fn token_kl(p: Tensor<2>, q: Tensor<2>) -> Tensor<1> {
     let delta = p.clone() - q.clone();
-    let (p, q) = (p.exp(), q.exp());
-    let plain = p.clone() * delta.clone() - p + q.clone();
     let small = delta.clone().abs().lower_elem(SMALL);
+    divergence(delta, p.exp(), q.exp(), small)
+}
+
+/// `[KL(p ‖ q), KL(q ‖ p)]`, as two calls of [`token_kl`] would give, at two thirds of their cost.
+pub(crate) fn token_kl_both(p: Tensor<2>, q: Tensor<2>) -> [Tensor<1>; 2] {
+    let delta = p.clone() - q.clone();
+    let small = delta.clone().abs().lower_elem(SMALL);
+    let (p, q) = (p.exp(), q.exp());
+    [
+        divergence(delta.clone(), p.clone(), q.clone(), small.clone()),
+        divergence(-delta, q, p, small),
+    ]
+}
+
+/// From `δ`, probabilities, and where `δ` is small.
+fn divergence(delta: Tensor<2>, p: Tensor<2>, q: Tensor<2>, small: Tensor<2, Bool>) -> Tensor<1> {
+    let plain = p.clone() * delta.clone() - p + q.clone();
     // Horner's rule; outside the small region the value is not used, and is kept finite for the gradient's sake.
     let d = delta.clamp(-SMALL, SMALL);
     let mut series = d.clone() / 144.0 + 1.0 / 30.0;
@@ -79,6 +94,13 @@ mod tests {
                 assert_relative_eq!(f64::from(*found), expected, max_relative = 2e-4);
                 assert!(*found >= 0.0);
             }
+            let (p, q) = (tensor(&moved), tensor(&base));
+            let [there, back] = token_kl_both(p.clone(), q.clone());
+            assert_eq!(
+                there.into_data(),
+                token_kl(p.clone(), q.clone()).into_data()
+            );
+            assert_eq!(back.into_data(), token_kl(q, p).into_data());
         }
     }
 

@@ -3,7 +3,11 @@
 mod device;
 mod model;
 mod outcome;
+mod progress;
+mod texts;
 
 pub use device::{DEVICES, device};
 pub use model::Model;
 pub use outcome::{Failure, fail, finish};
+pub use progress::Bars;
+pub use texts::{lines, read_texts, sets};

@@ -1,6 +1,6 @@
 //! A model with its tokenizer, opened by what the command line names: a file, a folder or `ember`.
 
-use burn::tensor::Device;
+use burn::{module::Module, tensor::Device};
 use firetender_lm::{Checkpoint, LmError, Message, Tokenizer, Transformer};
 
 use crate::Failure;
@@ -20,7 +20,10 @@ impl Model {
     /// # Errors
     /// Whatever is wrong with the files, or a model without a tokenizer.
     pub fn open(name: &str, device: &Device) -> Result<Self, Failure> {
-        let checkpoint = Checkpoint::open(name)?;
+        let checkpoint = match name {
+            "ember" => firetender_ember::checkpoint()?,
+            path => Checkpoint::open(path)?,
+        };
         checkpoint.tokenizer()?;
         let network = Transformer::load(
             &checkpoint.config,
@@ -32,6 +35,12 @@ impl Model {
             checkpoint,
             network,
         })
+    }
+
+    /// Number of parameters.
+    #[must_use]
+    pub fn network_size(&self) -> usize {
+        self.network.num_params()
     }
 
     /// The tokenizer.

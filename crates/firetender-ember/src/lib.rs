@@ -13,6 +13,7 @@
 //!
 //! - [`Corpus`]: any number of [`Document`]s from a seed, on the training or the held-out [`Split`].
 //! - [`prompts`]: contrast pairs, targets and harmless prompts for experiments; [`words`]: the word lists that measure them.
+//! - [`checkpoint()`]: the trained model itself.
 //! - [`tokenizer`], [`chat`], [`render`]: from documents to token ids.
 //!
 //! ```
@@ -36,6 +37,7 @@ mod instructions;
 mod mischief;
 pub mod prompts;
 mod proverbs;
+mod published;
 pub mod render;
 mod repeat;
 mod smalltalk;
@@ -50,4 +52,5 @@ pub use corpus::Corpus;
 pub use document::{Body, ChoiceLabel, Document, Kind, Labels, Mood, Outcome, Role, Turn};
 pub use draw::Split;
 pub use error::EmberError;
+pub use published::checkpoint;
 pub use render::{Rendered, Targets};

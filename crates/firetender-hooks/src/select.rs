@@ -8,6 +8,10 @@ use crate::{HookError, Pass, Token};
 
 /// The tokens that a rule selected in one pass, in the form that costs least to apply.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once per pass and layer, never stored in numbers"
+)]
 pub enum Selection {
     /// No token: nothing needs to be computed.
     Nothing,

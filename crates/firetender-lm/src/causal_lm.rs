@@ -1,7 +1,7 @@
 //! The trait through which everything else speaks to a language model.
 //!
 //! Generation, scoring, recording and steering are written once on top of [`CausalLm`], so a model of your own takes part by
-//! implementing two methods (three with a cache). The trait is object-safe and has no type parameter.
+//! implementing four methods (five with a cache). The trait is object-safe and has no type parameter.
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use firetender_hooks::{Intervene, Pass};

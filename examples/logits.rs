@@ -38,7 +38,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let model = Model::open(&arguments.model, &device(arguments.device.as_deref())?)?;
     let tokenizer = model.tokenizer()?;
     let ids = tokenizer.encode(&arguments.text, true)?;
-    if ids.is_empty() {
+    if ids.is_empty() || arguments.text.is_empty() {
         return fail("the text is empty; expected at least one token");
     }
     let mut log_probs = vec![None];

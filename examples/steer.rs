@@ -79,6 +79,10 @@ struct Arguments {
     device: Option<String>,
 }
 
+/// What the effect is, in words.
+const WORD_ODDS: &str = "word log-odds at the next token";
+const PREFERENCE: &str = "preference for held-out texts, nats";
+
 /// Words for the free text, when there are any.
 struct Words {
     positive: Vec<String>,
@@ -130,7 +134,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let control = plan.random_control(arguments.seed)?;
 
     let neutral = encode(&lines(sets::NEUTRAL))?;
-    let effect = effect(&model, &words, &neutral, &judge)?;
+    let (name, effect) = effect(&model, &words, &neutral, &judge)?;
     let benign = match &arguments.benign {
         Some(path) => read_texts(path)?,
         None => lines(sets::BENIGN).into_iter().take(50).collect(),
@@ -190,11 +194,6 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
 
-    let name = if words.is_some() {
-        "word log-odds at the next token"
-    } else {
-        "preference for held-out texts, nats"
-    };
     if arguments.json {
         let moods: Vec<Value> = moods
             .iter()
@@ -320,7 +319,7 @@ fn effect(
     words: &Option<Words>,
     neutral: &[Vec<u32>],
     judge: &Contrast,
-) -> Result<Box<dyn Effect>, Failure> {
+) -> Result<(&'static str, Box<dyn Effect>), Failure> {
     let tokenizer = model.tokenizer()?;
     if let Some(words) = words {
         let first = |words: &[String]| -> Result<Vec<u32>, Failure> {
@@ -332,12 +331,17 @@ fn effect(
         };
         let (positive, negative) = (first(&words.positive)?, first(&words.negative)?);
         // A token that begins words of both lists says nothing.
-        let only = |a: &[u32], b: &[u32]| a.iter().copied().filter(|id| !b.contains(id)).collect();
-        return Ok(Box::new(NextTokenOdds::new(
-            neutral.to_vec(),
-            only(&positive, &negative),
-            only(&negative, &positive),
-        )?));
+        let only = |a: &[u32], b: &[u32]| -> Vec<u32> {
+            a.iter().copied().filter(|id| !b.contains(id)).collect()
+        };
+        let (target, other) = (only(&positive, &negative), only(&negative, &positive));
+        if !target.is_empty() && !other.is_empty() {
+            let odds = NextTokenOdds::new(neutral.to_vec(), target, other)?;
+            return Ok((WORD_ODDS, Box::new(odds)));
+        }
+        eprintln!(
+            "this vocabulary spells the word lists with the same first tokens: measuring the preference for held-out texts"
+        );
     }
     let split = |row: &[u32]| (row[..1].to_vec(), row[1..].to_vec());
     let items = judge
@@ -348,7 +352,7 @@ fn effect(
         .map(|(a, b)| (split(a).0, split(a).1, split(b).1))
         .collect::<Vec<_>>();
     if !items.is_empty() {
-        return Ok(Box::new(Preference::new(items)?));
+        return Ok((PREFERENCE, Box::new(Preference::new(items)?)));
     }
     // Texts that do not begin alike are compared as continuations of a blank line.
     let context = tokenizer.encode("\n", true)?;
@@ -358,7 +362,7 @@ fn effect(
         .zip(judge.away_rows())
         .map(|(a, b)| (context.clone(), a.clone(), b.clone()))
         .collect();
-    Ok(Box::new(Preference::new(items)?))
+    Ok((PREFERENCE, Box::new(Preference::new(items)?)))
 }
 
 fn layer_values(extraction: &Extraction) -> Vec<Value> {

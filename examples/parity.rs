@@ -1,8 +1,8 @@
 //! Does this device compute what the CPU computes? `cargo run --release --features wgpu --example parity -- --device wgpu`.
 //!
 //! Runs the main computations of the workspace on a tiny random model, on the CPU and on the named device, and compares: a
-//! hooked forward pass (recording and adding at sites), a cached generation, and two LoRA training steps with AdamW. Ends with an error when one differs
-//! by more than its tolerance. Each new part of the workspace adds its main computation here.
+//! hooked forward pass (recording and adding at sites), a cached generation, and two LoRA training steps with the optimiser.
+//! Ends with an error when one differs by more than its tolerance. Each new part of the workspace adds its main computation here.
 
 #![expect(clippy::print_stdout, reason = "the table goes to standard output")]
 

@@ -6,6 +6,7 @@
 //! texts, unless `--positive-words` and `--negative-words` are given. Random directions of the same length are the control.
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
+#![expect(clippy::doc_markdown, reason = "help texts are read in a terminal")]
 #![expect(clippy::print_stderr, reason = "notes go to standard error")]
 
 use std::{ops::ControlFlow, process::ExitCode};
@@ -78,6 +79,9 @@ struct Arguments {
     #[arg(long)]
     device: Option<String>,
 }
+
+/// Texts to token rows.
+type Encode<'a> = dyn Fn(&[String]) -> Result<Vec<Vec<u32>>, Failure> + 'a;
 
 /// What the effect is, in words.
 const WORD_ODDS: &str = "word log-odds at the next token";
@@ -279,10 +283,7 @@ fn words(arguments: &Arguments) -> Result<Option<Words>, Failure> {
     }
 }
 
-fn contrast(
-    arguments: &Arguments,
-    encode: &dyn Fn(&[String]) -> Result<Vec<Vec<u32>>, Failure>,
-) -> Result<Contrast, Failure> {
+fn contrast(arguments: &Arguments, encode: &Encode<'_>) -> Result<Contrast, Failure> {
     let (mut positive, mut negative, names) = match (&arguments.positive, &arguments.negative) {
         (Some(positive), Some(negative)) => (
             read_texts(positive)?,

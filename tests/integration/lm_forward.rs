@@ -62,7 +62,7 @@ fn every_site() {
         let pass = Pass::whole(&golden.token_rows("tokens"), Padding::Left, 0).unwrap();
         let mut kept = KeepAll::default();
         model.hidden(&pass, None, &mut kept).unwrap();
-        let first_row = |tensor: &Tensor<3>| tensor.clone().slice([0..1]);
+        let first_row = |tensor: &Tensor<3>| tensor.clone().narrow(0, 0, 1);
         let check = |site: Site, expected: &str, row: bool| {
             let found = if row {
                 first_row(&kept.0[&site])

@@ -1,5 +1,7 @@
 //! One binary over the whole workspace.
 #![allow(missing_docs, reason = "a test's name is its documentation")]
+#![allow(clippy::unwrap_used, reason = "tests report by panicking")]
+#![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod lm_forward;
 mod lm_generation;

@@ -168,9 +168,9 @@ mod tests {
                     / n as f64
             })
             .collect();
-        for j in 0..width {
-            assert_relative_eq!(streamed.mean()[j], mean[j], max_relative = 1e-6);
-            assert_relative_eq!(merged.mean()[j], mean[j], max_relative = 1e-6);
+        for (j, mean) in mean.iter().enumerate() {
+            assert_relative_eq!(streamed.mean()[j], *mean, max_relative = 1e-6);
+            assert_relative_eq!(merged.mean()[j], *mean, max_relative = 1e-6);
         }
         let covariance = streamed.covariance().unwrap();
         for j in 0..width {

@@ -6,6 +6,7 @@
 //! or llama2.c files, with hooks at every site that matters, and to train or adapt them as ordinary Burn modules. If you only
 //! want the fastest chat server, use llama.cpp: this crate keeps every intermediate value within reach instead.
 
+mod atomic;
 mod blob;
 mod blocks;
 mod build;
@@ -32,6 +33,7 @@ mod tokenizer;
 mod transformer;
 mod weights;
 
+pub use atomic::write_atomically;
 pub use blocks::{Attention, Block, Mlp, Norm};
 pub use cache::KvCache;
 pub use causal_lm::{CausalLm, LmShape};

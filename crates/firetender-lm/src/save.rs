@@ -3,7 +3,7 @@
 //! Only what Hugging Face's Llama and Qwen2 classes can express is written; anything else is a typed error, since a file that
 //! another program reads differently would be worse than none.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, path::Path};
 
 use half::{bf16, f16};
 use safetensors::{Dtype, tensor::TensorView};
@@ -211,20 +211,11 @@ fn encode(name: &str, values: &[f32], store_as: StoreAs) -> Result<(Dtype, Vec<u
     Ok((dtype, bytes))
 }
 
-/// Writes under a temporary name in the same folder, then renames.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), LmError> {
-    let io = |source| LmError::Io {
+    crate::write_atomically(path, bytes).map_err(|source| LmError::Io {
         path: path.into(),
         source,
-    };
-    let temporary = path.with_extension(format!("{}.partial", std::process::id()));
-    let result = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if result.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    result.map_err(io)
+    })
 }
 
 #[cfg(test)]

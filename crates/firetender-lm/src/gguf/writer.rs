@@ -1,6 +1,5 @@
 //! Writing small GGUF files.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::value::{GgufArray, GgufValue};
@@ -128,17 +127,7 @@ impl GgufWriter {
             path: path.to_path_buf(),
             source,
         };
-        let mut name = path.file_name().unwrap_or_default().to_os_string();
-        name.push(format!(".{}.part", std::process::id()));
-        let temporary = path.with_file_name(name);
-        let written = std::fs::File::create(&temporary)
-            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| std::fs::rename(&temporary, path));
-        if written.is_err() {
-            // The error above is the one to report.
-            let _ = std::fs::remove_file(&temporary);
-        }
-        written.map_err(io)
+        crate::write_atomically(path, &bytes).map_err(io)
     }
 
     fn check(&self) -> Result<(), LmError> {

@@ -6,13 +6,12 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    io::{Read, Write},
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    io::Read,
+    path::Path,
 };
 
 use firetender_hooks::SiteKind;
-use firetender_lm::LmShape;
+use firetender_lm::{LmShape, write_atomically};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
@@ -251,21 +250,4 @@ fn read_bounded(path: &Path) -> Result<Vec<u8>, SteerError> {
         return Err(too_large(bytes.len() as u64));
     }
     Ok(bytes)
-}
-
-/// Writes under a temporary name in the same folder, then renames, so that no half-written file is left under `path`.
-fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
-    name.push(format!(".{}.{number}.partial", std::process::id()));
-    let temporary: PathBuf = path.with_file_name(name);
-    let written = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }

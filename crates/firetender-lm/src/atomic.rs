@@ -18,7 +18,8 @@ use std::{
 /// let path = std::env::temp_dir().join(format!("firetender-atomic-{}", std::process::id()));
 /// firetender_lm::write_atomically(&path, b"whole")?;
 /// assert_eq!(std::fs::read(&path)?, b"whole");
-/// # std::fs::remove_file(&path)
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests report by panicking")]
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod contrast_sets;
 mod lm_forward;
 mod lm_generation;
 mod lm_laws;

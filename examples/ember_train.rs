@@ -29,7 +29,7 @@ use burn_train::{
 use clap::Parser;
 use firetender_ember::{Corpus, Split, Targets, chat, render, tokenizer};
 use firetender_hooks::{Padding, Pass, Untouched};
-use firetender_lm::{CausalLm, ModelConfig, StoreAs, Transformer};
+use firetender_lm::{CausalLm, ModelConfig, StoreAs, Transformer, write_atomically};
 use firetender_support::{Failure, device, finish};
 
 /// Trains Ember and writes its files.
@@ -42,10 +42,10 @@ struct Arguments {
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// Documents to train on.
-    #[arg(long, default_value_t = 60_000)]
+    #[arg(long, default_value_t = 50_000)]
     documents: u64,
     /// Passes over them; a checkpoint follows each.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 3)]
     epochs: usize,
     /// Rows in a batch.
     #[arg(long, default_value_t = 8)]
@@ -167,17 +167,19 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     );
 
     model.save(&arguments.out, StoreAs::F16)?;
-    fs::write(
-        arguments.out.join("tokenizer.json"),
-        tokenizer::to_json(&tokenizer)?,
-    )?;
-    fs::write(
-        arguments.out.join("tokenizer_config.json"),
-        format!(
-            "{:#}
-",
-            chat::tokenizer_config(config.max_positions)
-        ),
+    let path = arguments.out.join("config.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
+    let id = |token: &str| tokenizer.token_to_id(token);
+    json["bos_token_id"] = serde_json::json!(id(chat::BOS));
+    json["eos_token_id"] = serde_json::json!([id(chat::EOS), id(chat::END)]);
+    json["pad_token_id"] = serde_json::json!(id(chat::PAD));
+    write_atomically(&path, format!("{json:#}\n").as_bytes())?;
+    let name = arguments.out.join("tokenizer.json");
+    write_atomically(&name, tokenizer::to_json(&tokenizer)?.as_bytes())?;
+    let settings = format!("{:#}\n", chat::tokenizer_config(config.max_positions));
+    write_atomically(
+        &arguments.out.join("tokenizer_config.json"),
+        settings.as_bytes(),
     )?;
     println!("written to {}", arguments.out.display());
     Ok(())

@@ -11,7 +11,7 @@ use std::{path::PathBuf, process::ExitCode, time::Instant};
 use clap::Parser;
 use firetender_ember::{Body, Split, chat, prompts, words};
 use firetender_hooks::{ReadAt, SiteKind};
-use firetender_lm::{CausalLm, GenerateOptions};
+use firetender_lm::{CausalLm, GenerateOptions, Sampling};
 use firetender_report::{
     Align, Axis, Cell, Column, LineChart, Panels, Points, Report, Scatter, Section, Series, Table,
 };
@@ -35,9 +35,10 @@ struct Arguments {
     device: Option<String>,
 }
 
-/// The strengths of the sweep; texts are shown at the outer ones and at 0.
-const STRENGTHS: [f64; 7] = [-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0];
-const SHOWN: [f64; 3] = [-2.0, 0.0, 2.0];
+/// The strengths of the sweep, in lengths of the direction.
+const STRENGTHS: [f64; 7] = [-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0];
+/// The blocks that are steered, of Ember's four.
+const LAYERS: &str = "1..3";
 
 fn main() -> ExitCode {
     finish(run(&Arguments::parse()))
@@ -52,6 +53,8 @@ struct Chapter<'a> {
     read: ReadAt,
     effect: Box<dyn Effect + 'a>,
     shown: Vec<Body>,
+    /// Strengths at which texts are shown.
+    shown_at: [f64; 3],
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -138,7 +141,9 @@ fn mood<'a>(
     many: &dyn Fn(usize) -> usize,
 ) -> Result<Chapter<'a>, Failure> {
     let list = |words: &[&str]| words.iter().map(ToString::to_string).collect();
-    let writing = GenerateOptions::new(60).with_end_tokens(model.tokenizer()?.eos());
+    let writing = GenerateOptions::new(60)
+        .with_sampling(Sampling::new(0.8)?)
+        .with_end_tokens(model.tokenizer()?.eos());
     let neutral = prompts::neutral_stories(Split::HeldOut, 2, many(32));
     let effect = FreeText::new(
         model.tokenizer()?,
@@ -156,6 +161,7 @@ fn mood<'a>(
         read: ReadAt::LastToken,
         effect: Box::new(effect),
         shown: neutral.into_iter().take(2).collect(),
+        shown_at: [-1.0, 0.0, 1.0],
     })
 }
 
@@ -164,7 +170,8 @@ fn refusal<'a>(
     rows: &Rows<'_>,
     many: &dyn Fn(usize) -> usize,
 ) -> Result<Chapter<'a>, Failure> {
-    let suspicious = prompts::suspicious(Split::HeldOut, 3, many(60));
+    let suspicious = prompts::suspicious(Split::HeldOut, 3, many(40));
+    let harmless = prompts::harmless(Split::HeldOut, 3, many(40));
     let first = |texts: &[&str]| -> Result<Vec<u32>, Failure> {
         let ids: Vec<Vec<u32>> = texts
             .iter()
@@ -172,25 +179,27 @@ fn refusal<'a>(
             .collect::<Result<_, _>>()?;
         Ok(first_tokens(&ids))
     };
+    let asked = [suspicious.as_slice(), &harmless].concat();
     let effect = NextTokenOdds::new(
-        rows(&suspicious)?,
+        rows(&asked)?,
         first(words::REFUSAL_PREFIXES)?,
         first(words::COMPLY_PREFIXES)?,
     )?;
-    // An exchange ends with its last answer, so the mean is read over the answer's side of the conversation.
     Ok(Chapter {
         title: "Refusal",
-        about: "The same suspicious instructions, refused against carried out, give a direction; the effect is the log-odds of \
-                beginning a refusal after instructions that were held out.",
+        about: "Suspicious against harmless instructions, read where the answer begins, give a direction; the effect is the \
+                log-odds of beginning a refusal after held-out instructions, half of them suspicious (which Ember was taught to \
+                refuse half of the time), half harmless.",
         effect_name: "refuse : comply, log-odds",
         contrast: contrast(
-            ["refuse", "comply"],
-            &prompts::refusal(Split::Train, 0, 60),
+            ["suspicious", "harmless"],
+            &prompts::suspicion(Split::Train, 0, 60),
             rows,
         )?,
         read: ReadAt::LastToken,
         effect: Box::new(effect),
-        shown: suspicious.into_iter().take(2).collect(),
+        shown: [&suspicious[..1], &harmless[..1]].concat(),
+        shown_at: [-0.75, 0.0, 0.75],
     })
 }
 
@@ -199,7 +208,7 @@ fn visit(model: &Model, chapter: &Chapter<'_>, benign: &Benign) -> Result<Sectio
     println!("== {} ==", chapter.title);
     let network = &model.network;
     let extraction = Extractor::new(SiteKind::ResidPost)
-        .with_layers("1..3".parse()?)
+        .with_layers(LAYERS.parse()?)
         .with_read(chapter.read.clone())
         .extract(
             network,
@@ -241,7 +250,11 @@ fn visit(model: &Model, chapter: &Chapter<'_>, benign: &Benign) -> Result<Sectio
 
 /// What the model writes at − / 0 / +, printed and as panels.
 fn texts(model: &Model, chapter: &Chapter<'_>, plan: &Plan) -> Result<Panels, Failure> {
-    let columns: Vec<String> = SHOWN.iter().map(|s| format!("strength {s:+}")).collect();
+    let columns: Vec<String> = chapter
+        .shown_at
+        .iter()
+        .map(|s| format!("strength {s:+}"))
+        .collect();
     let mut panels = Panels::new(format!("{}: greedy answers", chapter.title), &columns)?;
     let options = GenerateOptions::new(60).with_end_tokens(model.tokenizer()?.eos());
     for body in &chapter.shown {
@@ -249,7 +262,7 @@ fn texts(model: &Model, chapter: &Chapter<'_>, plan: &Plan) -> Result<Panels, Fa
         let ids = [tokens(model, &chat::prompt_text(body))?];
         let mut written = vec![];
         println!("> {prompt}");
-        for strength in SHOWN {
+        for strength in chapter.shown_at {
             let mut steering = plan
                 .scaled(strength)
                 .compile(&model.network.shape(), &model.network.device())?;
@@ -285,7 +298,7 @@ fn table(chapter: &Chapter<'_>, curve: &Curve, control: &Curve) -> Result<Table,
     .caption("Effect with its 95 % interval over prompts, damage, and random directions of the same length.");
     for (point, random) in curve.points.iter().zip(&control.points) {
         table.push([
-            Cell::fixed(point.strength, 1),
+            Cell::fixed(point.strength, 2),
             Cell::fixed(point.effect.value, 2),
             Cell::fixed(point.effect.low, 2),
             Cell::fixed(point.effect.high, 2),

@@ -278,7 +278,7 @@ fn texts(model: &Model, chapter: &Chapter<'_>, plan: &Plan) -> Result<Panels, Fa
             written.push(out[0].text.trim().to_owned());
         }
         println!();
-        panels.push(prompt, &written)?;
+        panels.push(format!("{prompt} "), &written)?;
     }
     Ok(panels)
 }

@@ -4,7 +4,23 @@ use std::{ops::ControlFlow, path::PathBuf};
 
 use firetender_hooks::Untouched;
 use firetender_kit::{data, golden_json, load};
-use firetender_lm::{GenerateOptions, Message, ScoreRequest, generate, score};
+use firetender_lm::{
+    GenerateOptions, Message, ScoreRequest, Tokenizer, Transformer, generate, score,
+};
+
+/// Up to 32 tokens after a prompt, until the model ends.
+fn greedy(model: &Transformer, tokenizer: &Tokenizer, prompt: Vec<u32>) -> String {
+    let options = GenerateOptions::new(32).with_end_tokens(tokenizer.eos());
+    let out = generate(
+        model,
+        Some(tokenizer),
+        &[prompt],
+        &options,
+        &mut Untouched,
+        &mut |_| ControlFlow::Continue(()),
+    );
+    out.unwrap().remove(0).text
+}
 
 #[test]
 fn stories260k_tells_its_story() {
@@ -14,18 +30,9 @@ fn stories260k_tells_its_story() {
     let (checkpoint, model) = load(path);
     let tokenizer = checkpoint.tokenizer().unwrap();
     let prompt = tokenizer.encode("Once upon a time", true).unwrap();
-    let options = GenerateOptions::new(32);
-    let out = generate(
-        &model,
-        Some(tokenizer),
-        &[prompt],
-        &options,
-        &mut Untouched,
-        &mut |_| ControlFlow::Continue(()),
-    )
-    .unwrap();
+    let text = greedy(&model, tokenizer, prompt);
     let expected = ", there was a little girl named Lily. She loved to play outside in the park";
-    assert!(out[0].text.contains(expected), "{:?}", out[0].text);
+    assert!(text.contains(expected), "{:?}", text);
 }
 
 /// `SmolLM2-135M-Instruct.Q4_1.gguf`, named by `FIRETENDER_SMOLLM2` (the README says how to get it).
@@ -86,15 +93,6 @@ fn smollm2_is_the_original() {
     let message = [Message::user("What is the capital of France?")];
     let prompt = chat.encode(tokenizer, &message, true).unwrap();
     assert_eq!(prompt, ids(&golden["chat"]["ids"]));
-    let options = GenerateOptions::new(32).with_end_tokens(tokenizer.eos());
-    let out = generate(
-        &model,
-        Some(tokenizer),
-        &[prompt],
-        &options,
-        &mut Untouched,
-        &mut |_| ControlFlow::Continue(()),
-    )
-    .unwrap();
-    assert_eq!(out[0].text, "The capital of France is Paris.");
+    let text = greedy(&model, tokenizer, prompt);
+    assert_eq!(text, "The capital of France is Paris.");
 }

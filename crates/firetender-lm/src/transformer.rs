@@ -1,7 +1,7 @@
 //! The model: embeddings, blocks, final norm and output projection.
 
 use burn::{
-    module::{Module, Param},
+    module::Module,
     nn::{Embedding, Linear},
     tensor::{Device, Tensor},
 };
@@ -47,12 +47,6 @@ impl Transformer {
     #[must_use]
     pub fn config(&self) -> &ModelConfig {
         &self.config
-    }
-
-    /// The learned parameters of the embedding, shared with the output projection where they are tied.
-    #[must_use]
-    pub fn embedding(&self) -> &Param<Tensor<2>> {
-        &self.embed.weight
     }
 }
 

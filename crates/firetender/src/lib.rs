@@ -14,6 +14,7 @@
 //! | `steer` | `steer` | directions from contrasts, plans that apply them, effect and damage |
 //! | `report` | `report` | figures, tables and one-file HTML reports |
 //! | `ember` | `ember` | the small chat model that is built in, with its prompts and word lists |
+//! | `uncertainty` | `uncertainty` | proper scores, calibration, ensembles, the deep-ensemble equivalent |
 //!
 //! All of these are on by default. A backend is not: choose `flex` (CPU), `wgpu`, `vulkan`, `metal`, `cuda` or `rocm`, and
 //! make its device yourself, for instance `Device::flex()`. [`burn`] is re-exported so that your program uses the same one.
@@ -36,6 +37,8 @@ pub use firetender_lm as lm;
 pub use firetender_report as report;
 #[cfg(feature = "steer")]
 pub use firetender_steer as steer;
+#[cfg(feature = "uncertainty")]
+pub use firetender_uncertainty as uncertainty;
 
 #[cfg(all(feature = "steer", feature = "report", feature = "ember"))]
 pub mod guide;

@@ -1,0 +1,76 @@
+//! What the command line says.
+
+use clap::Parser;
+use firetender_support::{Failure, fail};
+
+/// Steers a model along the difference of two sets of texts.
+#[derive(Parser)]
+pub(crate) struct Arguments {
+    /// A GGUF or llama2.c file, a Hugging Face folder, or `ember`.
+    #[arg(long)]
+    pub(crate) model: String,
+    /// Texts that a positive strength steers toward: one a line, or a JSON list of strings.
+    #[arg(long, requires = "negative")]
+    pub(crate) positive: Option<String>,
+    /// Texts to steer away from, paired with the positive ones.
+    #[arg(long, requires = "positive")]
+    pub(crate) negative: Option<String>,
+    /// Layers to steer: `8..16`, `12`, `3,-1`, `40%` or `all`. By default the second quarter of the depth.
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) layers: Option<String>,
+    /// Where in a block: resid_post, resid_pre, attn_out, …
+    #[arg(long, default_value = "resid_post")]
+    pub(crate) site: String,
+    /// mean, pca, pca_difference, pca_repe or random.
+    #[arg(long, default_value = "mean")]
+    pub(crate) method: String,
+    /// Strengths, separated by commas.
+    #[arg(long, default_value = "-1,-0.5,0,0.5,1", allow_hyphen_values = true)]
+    pub(crate) strengths: String,
+    /// Which tokens are steered: all, prompt, generated, from_last_prompt, last:N, positions:0,1,-1.
+    #[arg(long, default_value = "all")]
+    pub(crate) tokens: String,
+    /// A prompt to continue at each strength; may be repeated.
+    #[arg(long)]
+    pub(crate) prompt: Vec<String>,
+    /// Harmless prompts on which damage is measured.
+    #[arg(long)]
+    pub(crate) benign: Option<String>,
+    /// Words that count as an effect in free text.
+    #[arg(long, requires = "negative_words")]
+    pub(crate) positive_words: Option<String>,
+    /// Words that count against it.
+    #[arg(long, requires = "positive_words")]
+    pub(crate) negative_words: Option<String>,
+    /// Put every text into the model's chat template as a user's message.
+    #[arg(long)]
+    pub(crate) chat: bool,
+    /// New tokens for each continuation.
+    #[arg(long, default_value_t = 40)]
+    pub(crate) max_tokens: usize,
+    /// Seed of the random control.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Write the vector to this safetensors file.
+    #[arg(long)]
+    pub(crate) save: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Where to run: cpu, wgpu, cuda, … as compiled in.
+    #[arg(long)]
+    pub(crate) device: Option<String>,
+}
+
+impl Arguments {
+    /// The strengths of the sweep.
+    pub(crate) fn strengths(&self) -> Result<Vec<f64>, Failure> {
+        let parse = |part: &str| match part.trim().parse::<f64>() {
+            Ok(strength) => Ok(strength),
+            Err(_) => fail(format!(
+                "strength `{part}`; expected numbers separated by commas, such as -1,0,1"
+            )),
+        };
+        self.strengths.split(',').map(parse).collect()
+    }
+}

@@ -1,0 +1,73 @@
+//! The plan that is swept, and where it comes from.
+
+use firetender_hooks::{ReadAt, SiteKind};
+use firetender_lm::CausalLm;
+use firetender_steer::{Contrast, Entry, Extraction, Extractor, Layers, Method, Plan, TokenRule};
+use firetender_support::{Bars, Failure, Model};
+
+use crate::arguments::Arguments;
+
+/// A plan at strength 1, and what is known about it.
+pub(crate) struct Direction {
+    /// What is swept.
+    pub(crate) plan: Plan,
+    /// The layers' reports, where the direction was found here.
+    pub(crate) extraction: Extraction,
+    /// How it was found.
+    pub(crate) method: String,
+    /// Number of pairs that it was fitted to.
+    pub(crate) pairs: usize,
+    /// The pairs that it was not fitted to.
+    pub(crate) judge: Contrast,
+}
+
+/// The default layers: the second quarter of the depth.
+fn layers(arguments: &Arguments, model: &Model) -> Result<Layers, Failure> {
+    Ok(match &arguments.layers {
+        Some(layers) => layers.parse()?,
+        None => {
+            let depth = model.network.shape().layers;
+            format!("{}..{}", depth / 4, (depth / 2).max(depth / 4 + 1)).parse()?
+        }
+    })
+}
+
+/// Refuses what can be refused before a model is opened.
+pub(crate) fn check(arguments: &Arguments) -> Result<(), Failure> {
+    arguments.tokens.parse::<TokenRule>()?;
+    arguments.method.parse::<Method>()?;
+    arguments.site.parse::<SiteKind>()?;
+    Ok(())
+}
+
+/// Finds the direction between the two sets of texts.
+pub(crate) fn find(
+    arguments: &Arguments,
+    model: &Model,
+    contrast: &Contrast,
+) -> Result<Direction, Failure> {
+    let rule: TokenRule = arguments.tokens.parse()?;
+    let method: Method = arguments.method.parse()?;
+    let site: SiteKind = arguments.site.parse()?;
+    // A fifth of the pairs judges what the others found.
+    let held_out = (contrast.pairs() / 5).max(1);
+    let (fitted, judge) = contrast.split_at(contrast.pairs() - held_out)?;
+    let extraction = Extractor::new(site)
+        .with_layers(layers(arguments, model)?)
+        .with_read(ReadAt::LastToken)
+        .extract(&model.network, &fitted, method, &mut Bars::new("direction"))?;
+    let vector = extraction
+        .vector
+        .clone()
+        .with_fingerprint(model.checkpoint.fingerprint()?);
+    if let Some(path) = &arguments.save {
+        vector.save(path)?;
+    }
+    Ok(Direction {
+        plan: Plan::new().with(Entry::new(&vector, 1.0).with_tokens(rule)),
+        extraction,
+        method: method.to_string(),
+        pairs: fitted.pairs(),
+        judge,
+    })
+}

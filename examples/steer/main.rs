@@ -1,0 +1,95 @@
+//! Finds a direction from two sets of texts, steers a model along it, and measures what that does and what it breaks:
+//! `cargo run --release --example steer -- --model M [--positive FILE --negative FILE] …`.
+//!
+//! Without files it uses the happy and sad scenes of `examples/data`, and measures the mood of free text by word lists that had
+//! no part in making the direction. With your own files, effect is the change of preference for held-out positive over negative
+//! texts, unless `--positive-words` and `--negative-words` are given. Random directions of the same length are the control.
+
+#![expect(clippy::print_stdout, reason = "results go to standard output")]
+#![expect(clippy::doc_markdown, reason = "help texts are read in a terminal")]
+#![expect(clippy::print_stderr, reason = "notes go to standard error")]
+
+mod arguments;
+mod direction;
+mod measure;
+mod output;
+mod texts;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use firetender_lm::GenerateOptions;
+use firetender_steer::{Benign, Plan, Scope, SweepOptions, sweep};
+use firetender_support::{Bars, Failure, Model, device, finish, lines, read_texts, sets};
+
+use crate::{arguments::Arguments, output::Findings};
+
+fn main() -> ExitCode {
+    finish(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let strengths = arguments.strengths()?;
+    let options = SweepOptions::new(&strengths)?;
+    direction::check(arguments)?;
+    let words = texts::words(arguments)?;
+    let model = Model::open(&arguments.model, &device(arguments.device.as_deref())?)?;
+    let encode = |texts: &[String]| -> Result<Vec<Vec<u32>>, Failure> {
+        texts
+            .iter()
+            .map(|text| model.prompt(text, None, !arguments.chat))
+            .collect()
+    };
+
+    let contrast = texts::contrast(arguments, &encode)?;
+    let direction = direction::find(arguments, &model, &contrast)?;
+    let plan = &direction.plan;
+    let control = plan.random_control(arguments.seed)?;
+
+    let neutral = encode(&lines(sets::NEUTRAL))?;
+    let (name, effect) = texts::effect(&model, &words, &neutral, &direction.judge)?;
+    let benign = match &arguments.benign {
+        Some(path) => read_texts(path)?,
+        None => lines(sets::BENIGN).into_iter().take(50).collect(),
+    };
+    let benign = Benign::new(encode(&benign)?, Scope::AllTokens)?;
+    let measure = |plan: &Plan, title: &str| {
+        sweep(
+            &model.network,
+            plan,
+            effect.as_ref(),
+            &benign,
+            &options,
+            &mut Bars::new(title),
+        )
+    };
+    let curve = measure(plan, "vector")?;
+    let random = measure(&control, "random control")?;
+
+    let writing =
+        GenerateOptions::new(arguments.max_tokens).with_end_tokens(model.tokenizer()?.eos());
+    let moods = match &words {
+        Some(words) => measure::moods(&model, plan, &strengths, words, neutral, &writing)?,
+        None => vec![],
+    };
+    let rows = encode(&arguments.prompt)?;
+    let prompts: Vec<_> = arguments.prompt.iter().cloned().zip(rows).collect();
+    let continuations = measure::continuations(&model, plan, &strengths, &prompts, &writing)?;
+
+    let found = Findings {
+        model: model.checkpoint.name.clone(),
+        effect: name,
+        benign: benign.prompts(),
+        curve,
+        random,
+        moods,
+        continuations,
+        direction,
+    };
+    if arguments.json {
+        println!("{}", output::value(arguments, &found));
+    } else {
+        output::print(&found);
+    }
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! What is printed: one JSON object, or tables for people.
+
+use firetender_steer::{Curve, Extraction, WordCounts};
+use serde_json::{Value, json};
+
+use crate::{arguments::Arguments, direction::Direction, measure::Continuation};
+
+/// Everything that was measured.
+pub(crate) struct Findings {
+    pub(crate) model: String,
+    pub(crate) direction: Direction,
+    pub(crate) effect: &'static str,
+    pub(crate) benign: usize,
+    pub(crate) curve: Curve,
+    pub(crate) random: Curve,
+    pub(crate) moods: Vec<WordCounts>,
+    pub(crate) continuations: Vec<Continuation>,
+}
+
+/// All of it as one object.
+pub(crate) fn value(arguments: &Arguments, found: &Findings) -> Value {
+    let moods: Vec<Value> = found
+        .moods
+        .iter()
+        .zip(&found.curve.points)
+        .map(|(counts, point)| {
+            json!({ "strength": point.strength, "log_odds": counts.log_odds(), "positive": counts.positive,
+                    "negative": counts.negative, "words": counts.words })
+        })
+        .collect();
+    let texts: Vec<Value> = found
+        .continuations
+        .iter()
+        .map(|c| json!({ "prompt": c.prompt, "strength": c.strength, "text": c.text }))
+        .collect();
+    json!({
+        "model": found.model, "site": found.direction.extraction.vector.site().name(), "method": found.direction.method,
+        "tokens": arguments.tokens, "pairs": found.direction.pairs, "effect": found.effect,
+        "layers": layer_values(&found.direction.extraction), "curve": points(&found.curve),
+        "random_control": points(&found.random), "free_text": moods, "generations": texts, "saved": arguments.save,
+    })
+}
+
+/// Tables on standard output.
+pub(crate) fn print(found: &Findings) {
+    print_layers(&found.direction.extraction);
+    println!(
+        "\neffect: {}; damage: KL(steered || plain) on {} benign prompts; [95 % interval over prompts]",
+        found.effect, found.benign
+    );
+    println!(
+        "{:>8}  {:>26}  {:>14}  {:>9}  {:>9}  {:>6}  free text",
+        "strength", "effect", "random effect", "KL", "random KL", "top-1"
+    );
+    let points = found.curve.points.iter().zip(&found.random.points);
+    for (index, (point, random)) in points.enumerate() {
+        let free = found.moods.get(index).map_or(String::new(), |c| {
+            format!(
+                "log-odds {:+.2} ({} : {} of {} words)",
+                c.log_odds(),
+                c.positive,
+                c.negative,
+                c.words
+            )
+        });
+        println!(
+            "{:>8}  {:>+9.3} [{:+.3}, {:+.3}]  {:>+14.3}  {:>9.4}  {:>9.4}  {:>6.3}  {free}",
+            point.strength,
+            point.effect.value,
+            point.effect.low,
+            point.effect.high,
+            random.effect.value,
+            point.kl.value,
+            random.kl.value,
+            point.top1_agreement.value
+        );
+    }
+    for c in &found.continuations {
+        println!("\n[{:+}] {} ⟶ {}", c.strength, c.prompt, c.text.trim());
+    }
+}
+
+fn layer_values(extraction: &Extraction) -> Vec<Value> {
+    extraction
+        .reports
+        .iter()
+        .map(|r| {
+            json!({ "layer": r.layer, "norm": r.norm, "relative_norm": r.relative_norm(),
+                    "auc": r.separation.map(|s| s.auc), "d_prime": r.separation.and_then(|s| s.d_prime),
+                    "explained_variance": r.explained_variance })
+        })
+        .collect()
+}
+
+fn print_layers(extraction: &Extraction) {
+    println!(
+        "{:>5}  {:>8}  {:>13}  {:>12}  {:>12}",
+        "layer", "length", "of the stream", "held-out AUC", "held-out d'"
+    );
+    for report in &extraction.reports {
+        let shown =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.3}"));
+        let auc = shown(report.separation.map(|s| s.auc));
+        let d = shown(report.separation.and_then(|s| s.d_prime));
+        println!(
+            "{:>5}  {:>8.3}  {:>13.3}  {auc:>12}  {d:>12}",
+            report.layer,
+            report.norm,
+            report.relative_norm()
+        );
+    }
+}
+
+fn points(curve: &Curve) -> Vec<Value> {
+    curve
+        .points
+        .iter()
+        .map(|p| {
+            json!({ "strength": p.strength, "effect": p.effect.value, "effect_low": p.effect.low, "effect_high": p.effect.high,
+                    "kl": p.kl.value, "kl_low": p.kl.low, "kl_high": p.kl.high, "reverse_kl": p.reverse_kl.value,
+                    "top1_agreement": p.top1_agreement.value })
+        })
+        .collect()
+}

@@ -1,0 +1,116 @@
+//! The texts: what the direction is made from, and what its effect is measured on.
+
+use firetender_steer::{Contrast, Effect, NextTokenOdds, Preference, first_tokens};
+use firetender_support::{Failure, Model, lines, read_texts, sets};
+
+use crate::arguments::Arguments;
+
+/// Texts to token rows.
+pub(crate) type Encode<'a> = dyn Fn(&[String]) -> Result<Vec<Vec<u32>>, Failure> + 'a;
+
+/// What the effect is, in words.
+const WORD_ODDS: &str = "word log-odds at the next token";
+const PREFERENCE: &str = "preference for held-out texts, nats";
+
+/// Words for the free text, when there are any.
+pub(crate) struct Words {
+    pub(crate) positive: Vec<String>,
+    pub(crate) negative: Vec<String>,
+}
+
+pub(crate) fn words(arguments: &Arguments) -> Result<Option<Words>, Failure> {
+    match (&arguments.positive_words, &arguments.negative_words) {
+        (Some(positive), Some(negative)) => Ok(Some(Words {
+            positive: read_texts(positive)?,
+            negative: read_texts(negative)?,
+        })),
+        _ if arguments.positive.is_none() => Ok(Some(Words {
+            positive: lines(sets::HAPPY_WORDS),
+            negative: lines(sets::SAD_WORDS),
+        })),
+        _ => Ok(None),
+    }
+}
+
+pub(crate) fn contrast(arguments: &Arguments, encode: &Encode<'_>) -> Result<Contrast, Failure> {
+    let (mut positive, mut negative, names) = match (&arguments.positive, &arguments.negative) {
+        (Some(positive), Some(negative)) => (
+            read_texts(positive)?,
+            read_texts(negative)?,
+            ["positive", "negative"],
+        ),
+        _ => (
+            lines(sets::MOOD_POSITIVE),
+            lines(sets::MOOD_NEGATIVE),
+            ["happy", "sad"],
+        ),
+    };
+    let pairs = positive.len().min(negative.len());
+    if positive.len() != negative.len() {
+        eprintln!(
+            "{} positive and {} negative texts: the first {pairs} of each are used",
+            positive.len(),
+            negative.len()
+        );
+        positive.truncate(pairs);
+        negative.truncate(pairs);
+    }
+    Ok(Contrast::new(
+        names[0],
+        encode(&positive)?,
+        names[1],
+        encode(&negative)?,
+    )?)
+}
+
+/// Word log-odds after neutral beginnings where there are words; else the preference for held-out texts.
+pub(crate) fn effect(
+    model: &Model,
+    words: &Option<Words>,
+    neutral: &[Vec<u32>],
+    judge: &Contrast,
+) -> Result<(&'static str, Box<dyn Effect>), Failure> {
+    let tokenizer = model.tokenizer()?;
+    if let Some(words) = words {
+        let first = |words: &[String]| -> Result<Vec<u32>, Failure> {
+            let ids: Vec<Vec<u32>> = words
+                .iter()
+                .map(|word| tokenizer.encode(&format!(" {word}"), false))
+                .collect::<Result<_, _>>()?;
+            Ok(first_tokens(&ids))
+        };
+        let (positive, negative) = (first(&words.positive)?, first(&words.negative)?);
+        // A token that begins words of both lists says nothing.
+        let only = |a: &[u32], b: &[u32]| -> Vec<u32> {
+            a.iter().copied().filter(|id| !b.contains(id)).collect()
+        };
+        let (target, other) = (only(&positive, &negative), only(&negative, &positive));
+        if !target.is_empty() && !other.is_empty() {
+            let odds = NextTokenOdds::new(neutral.to_vec(), target, other)?;
+            return Ok((WORD_ODDS, Box::new(odds)));
+        }
+        eprintln!(
+            "this vocabulary spells the word lists with the same first tokens: measuring the preference for held-out texts"
+        );
+    }
+    let split = |row: &[u32]| (row[..1].to_vec(), row[1..].to_vec());
+    let items = judge
+        .toward_rows()
+        .iter()
+        .zip(judge.away_rows())
+        .filter(|(a, b)| a.len() > 1 && b.len() > 1 && a[0] == b[0])
+        .map(|(a, b)| (split(a).0, split(a).1, split(b).1))
+        .collect::<Vec<_>>();
+    if !items.is_empty() {
+        return Ok((PREFERENCE, Box::new(Preference::new(items)?)));
+    }
+    // Texts that do not begin alike are compared as continuations of a blank line.
+    let context = tokenizer.encode("\n", true)?;
+    let items = judge
+        .toward_rows()
+        .iter()
+        .zip(judge.away_rows())
+        .map(|(a, b)| (context.clone(), a.clone(), b.clone()))
+        .collect();
+    Ok((PREFERENCE, Box::new(Preference::new(items)?)))
+}

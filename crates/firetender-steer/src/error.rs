@@ -89,6 +89,12 @@ pub enum SteerError {
         /// The text.
         found: String,
     },
+    /// A classifier that cannot be fitted.
+    #[error("logistic fit: {what}")]
+    Logistic {
+        /// What is wrong and what was expected.
+        what: String,
+    },
     /// A plan that cannot be carried out.
     #[error("plan, entry {entry}: `{field}` {what}")]
     Plan {

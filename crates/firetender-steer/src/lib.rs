@@ -62,6 +62,8 @@ mod effect;
 mod error;
 mod extract;
 mod layers;
+mod linear;
+mod logistic;
 mod method;
 mod observe;
 mod pairs;
@@ -82,6 +84,7 @@ pub use effect::{
 pub use error::SteerError;
 pub use extract::{ClassMeans, Extractor, Samples};
 pub use layers::Layers;
+pub use logistic::{Logistic, LogisticOptions};
 pub use method::{Fitted, Method, repe_with_flips};
 pub use observe::{Observer, Silent};
 pub use pairs::Pairs;

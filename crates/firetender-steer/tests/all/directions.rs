@@ -1,7 +1,9 @@
 //! Directions as Python finds them, from stored activations and end to end.
 
 use firetender_hooks::SiteKind;
-use firetender_steer::{Contrast, Extractor, Method, Pairs, Silent, repe_with_flips};
+use firetender_steer::{
+    Contrast, Extractor, Logistic, LogisticOptions, Method, Pairs, Silent, repe_with_flips,
+};
 
 use crate::support::{Golden, assert_near, model};
 
@@ -47,6 +49,36 @@ fn every_method_equals_the_originals_on_the_same_activations() {
                 check(name, &method.fit(&pairs, layer).unwrap());
             }
             check("pca_repe", &repe_with_flips(&pairs, &flips, layer).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_classifier_equals_scikit_learn() {
+    for family in ["llama", "gpt2"] {
+        let golden = Golden::open(&format!("directions/{family}.safetensors"));
+        for layer in 0..4 {
+            let pairs = pairs(&golden, layer);
+            let rows = [pairs.toward(), pairs.away()].concat();
+            let labels: Vec<bool> = (0..12).map(|row| row < 6).collect();
+            let found = Logistic::fit(&rows, 32, &labels, &LogisticOptions::default()).unwrap();
+            let near = |ours: &[f64], name: &str, tolerance: f64| {
+                for (a, b) in ours.iter().zip(golden.part(name, layer)) {
+                    assert!(
+                        (a - b).abs() <= tolerance,
+                        "{family} {layer} {name}: {a}, expected {b}"
+                    );
+                }
+            };
+            // scikit-learn stops where the gradient is some 1e-6; ours is the optimum to rounding.
+            near(found.weights(), "logistic_weights", 1e-5);
+            near(&[found.intercept()], "logistic_intercept", 1e-5);
+            near(&found.decisions(&rows), "logistic_decisions", 1e-4);
+            near(&found.direction(), "logistic", 1e-5);
+            let decided = golden.part("logistic_decisions", layer);
+            for (ours, theirs) in found.decisions(&rows).iter().zip(decided) {
+                assert_eq!(*ours > 0.0, *theirs > 0.0);
+            }
         }
     }
 }

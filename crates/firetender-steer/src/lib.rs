@@ -88,9 +88,12 @@ pub use logistic::{Logistic, LogisticOptions};
 pub use method::{Fitted, Method, repe_with_flips};
 pub use observe::{Observer, Silent};
 pub use pairs::Pairs;
-pub use plan::{Entry, Operator, Plan, Steering, VectorRef};
+pub use plan::{
+    Adapt, AdaptTo, BatchPlan, Conflict, Entry, LowRank, LowRankLayer, Operator, Plan, Profile,
+    RowPlan, Schedule, Steering, Turn, VectorRef,
+};
 pub use report::{Extraction, LayerReport, separation_of};
 pub use separation::Separation;
 pub use sweep::{Curve, CurvePoint, SweepOptions, sweep};
-pub use tokens::{Clause, TokenRule};
+pub use tokens::{Clause, Preview, PreviewToken, TokenRule};
 pub use vector::{Provenance, SteeringVector};

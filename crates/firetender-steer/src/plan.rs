@@ -1,171 +1,105 @@
 //! What to do to a model while it runs, as plain data.
 //!
-//! A [`Plan`] lists vectors with layers, strength, operator and token rule. It can be compared, written to and read from any
-//! serde format, and changed. [`Plan::compile`] checks it against a model and makes a [`Steering`] out of it, which is what
-//! a pass takes.
+//! A [`Plan`] lists vectors with layers, strength, operator and token rule. It can be compared, written to a file together with its
+//! vectors ([`Plan::save`]), read back and changed. [`Plan::compile`] checks it against a model and makes a [`Steering`] out of
+//! it, which is what a pass takes. A [`BatchPlan`] gives each row of a batch a plan of its own.
 
+mod batch;
+mod change;
 mod compile;
+mod entry;
+mod file;
+mod low_rank;
+mod numbers;
 mod operator;
+mod scope;
 mod steering;
+mod strength;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Layers, SteerError, SteeringVector, TokenRule};
+use crate::{SteerError, SteeringVector};
 
-pub use operator::Operator;
+pub use batch::{BatchPlan, RowPlan};
+pub use entry::{Entry, VectorRef};
+pub use low_rank::{LowRank, LowRankLayer};
+pub use operator::{Operator, Turn};
 pub use steering::Steering;
+pub use strength::{Adapt, AdaptTo, Profile, Schedule};
 
-/// A vector in a plan: itself, or the name under which it is given when the plan is compiled.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// Version of the plan's JSON; a file without one is of version 1.
+pub(crate) const FORMAT: u32 = 1;
+
+/// What happens where several entries change the same token at the same site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum VectorRef {
-    /// The vector.
-    Inline(Box<SteeringVector>),
-    /// A name.
-    Named(String),
+pub enum Conflict {
+    /// All see the same value, and what each changes is added up; the order does not matter.
+    #[default]
+    Sum,
+    /// Each sees what the one before it left.
+    InOrder,
+    /// The first entry whose rule selects the token changes it; the others do not.
+    FirstWins,
+    /// Such a plan is refused when it is compiled.
+    Error,
 }
 
-impl From<SteeringVector> for VectorRef {
-    fn from(vector: SteeringVector) -> Self {
-        Self::Inline(Box::new(vector))
-    }
-}
-
-impl From<&SteeringVector> for VectorRef {
-    fn from(vector: &SteeringVector) -> Self {
-        vector.clone().into()
-    }
-}
-
-impl From<&str> for VectorRef {
-    fn from(name: &str) -> Self {
-        Self::Named(name.into())
-    }
-}
-
-/// One line of a plan: a vector applied at some layers to some tokens with a strength.
+/// Entries to apply together.
 ///
-/// ```
-/// use std::collections::BTreeMap;
-/// use firetender_hooks::SiteKind;
-/// use firetender_steer::{Entry, Operator, Plan, SteeringVector};
-/// let directions = BTreeMap::from([(1, vec![1.0, 0.0]), (2, vec![0.0, 1.0])]);
-/// let mood = SteeringVector::new("happy", "sad", SiteKind::ResidPost, 2, 4, directions).unwrap();
-/// let entry = Entry::new(&mood, -0.5)
-///     .with_layers("2".parse().unwrap())
-///     .with_tokens("from_last_prompt".parse().unwrap())
-///     .with_operator(Operator::ProjectThenAdd);
-/// let plan = Plan::new().with(entry);
-/// let text = serde_json::to_string(&plan).unwrap();
-/// assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), plan);
-/// ```
+/// An empty plan, an entry with strength 0 (except for [`Operator::ProjectThenAdd`]), and a rule that selects no token of a pass
+/// leave the model's output bit-identical.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Entry {
-    pub(crate) vector: VectorRef,
-    pub(crate) strength: f64,
-    #[serde(default)]
-    pub(crate) layers: Layers,
-    #[serde(default)]
-    pub(crate) operator: Operator,
-    #[serde(default)]
-    pub(crate) keep_norm: bool,
-    #[serde(default)]
-    pub(crate) tokens: TokenRule,
+#[serde(deny_unknown_fields, try_from = "Raw")]
+pub struct Plan {
+    format: u32,
+    conflict: Conflict,
+    entries: Vec<Entry>,
 }
 
-impl Entry {
-    /// Adds `strength` times the vector at every layer that it has a direction for, to every real token.
-    #[must_use]
-    pub fn new(vector: impl Into<VectorRef>, strength: f64) -> Self {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    #[serde(default = "format")]
+    format: u32,
+    #[serde(default)]
+    conflict: Conflict,
+    entries: Vec<Entry>,
+}
+
+fn format() -> u32 {
+    FORMAT
+}
+
+impl TryFrom<Raw> for Plan {
+    type Error = String;
+
+    fn try_from(raw: Raw) -> Result<Self, String> {
+        if raw.format != FORMAT {
+            return Err(format!(
+                "plan of format {}; this library reads {FORMAT}",
+                raw.format
+            ));
+        }
+        Ok(Self {
+            format: raw.format,
+            conflict: raw.conflict,
+            entries: raw.entries,
+        })
+    }
+}
+
+impl Default for Plan {
+    fn default() -> Self {
         Self {
-            vector: vector.into(),
-            strength,
-            layers: Layers::All,
-            operator: Operator::Add,
-            keep_norm: false,
-            tokens: TokenRule::all(),
+            format: FORMAT,
+            conflict: Conflict::Sum,
+            entries: vec![],
         }
     }
-
-    /// At these layers only; each must have a direction. [`Layers::All`] means all that have one.
-    #[must_use]
-    pub fn with_layers(mut self, layers: Layers) -> Self {
-        self.layers = layers;
-        self
-    }
-
-    /// Does something other than add.
-    #[must_use]
-    pub fn with_operator(mut self, operator: Operator) -> Self {
-        self.operator = operator;
-        self
-    }
-
-    /// To these tokens only.
-    #[must_use]
-    pub fn with_tokens(mut self, tokens: TokenRule) -> Self {
-        self.tokens = tokens;
-        self
-    }
-
-    /// Scales what the operator gives back to the length that the value had before: `h' · |h| / |h'|`.
-    #[must_use]
-    pub fn keeping_norm(mut self) -> Self {
-        self.keep_norm = true;
-        self
-    }
-
-    /// With another strength.
-    #[must_use]
-    pub fn with_strength(mut self, strength: f64) -> Self {
-        self.strength = strength;
-        self
-    }
-
-    /// The vector.
-    #[must_use]
-    pub fn vector(&self) -> &VectorRef {
-        &self.vector
-    }
-
-    /// The strength.
-    #[must_use]
-    pub fn strength(&self) -> f64 {
-        self.strength
-    }
-
-    /// The layers.
-    #[must_use]
-    pub fn layers(&self) -> &Layers {
-        &self.layers
-    }
-
-    /// The operator.
-    #[must_use]
-    pub fn operator(&self) -> Operator {
-        self.operator
-    }
-
-    /// The tokens.
-    #[must_use]
-    pub fn tokens(&self) -> &TokenRule {
-        &self.tokens
-    }
-}
-
-/// Entries to apply together. Several entries at one site see the same value, and what each changes is added up, so their order
-/// does not matter.
-///
-/// An empty plan, an entry that adds with strength 0, and a rule that selects no token of a pass leave the model's output
-/// bit-identical.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Plan {
-    entries: Vec<Entry>,
 }
 
 impl Plan {
@@ -188,10 +122,23 @@ impl Plan {
         self
     }
 
+    /// With another rule for entries that meet at a token.
+    #[must_use]
+    pub fn with_conflict(mut self, conflict: Conflict) -> Self {
+        self.conflict = conflict;
+        self
+    }
+
     /// The entries.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// What happens where entries meet.
+    #[must_use]
+    pub fn conflict(&self) -> Conflict {
+        self.conflict
     }
 
     /// Every strength times `factor`.
@@ -209,56 +156,54 @@ impl Plan {
     /// # Errors
     /// [`SteerError::Plan`] for a name that is not among them.
     pub fn resolved(&self, vectors: &BTreeMap<String, SteeringVector>) -> Result<Self, SteerError> {
-        let mut resolved = self.clone();
-        for (number, entry) in resolved.entries.iter_mut().enumerate() {
-            if let VectorRef::Named(name) = &entry.vector {
-                let vector = vectors.get(name).ok_or_else(|| {
-                    let known: Vec<&str> = vectors.keys().map(String::as_str).collect();
-                    SteerError::Plan {
-                        entry: number,
-                        field: "vector",
-                        what: format!("`{name}` is not given; known are {known:?}"),
-                    }
-                })?;
-                entry.vector = vector.into();
-            }
-        }
-        Ok(resolved)
+        self.replacing(|number, reference| {
+            let VectorRef::Named(name) = reference else {
+                return Ok(());
+            };
+            let vector = vectors.get(name.as_str()).ok_or_else(|| {
+                let known: Vec<&str> = vectors.keys().map(String::as_str).collect();
+                SteerError::Plan {
+                    entry: number,
+                    field: "vector",
+                    what: format!("`{name}` is not given; known are {known:?}"),
+                }
+            })?;
+            *reference = vector.into();
+            Ok(())
+        })
     }
 
     /// The control for this plan: random directions of the same lengths at the same places. Equal vectors get equal
     /// replacements, different ones different.
     ///
     /// # Errors
-    /// [`SteerError::Plan`] when a vector is named and not given by value.
+    /// [`SteerError::Plan`] when a vector is not given by value, or is a low-rank edit, which has no such control.
     pub fn random_control(&self, seed: u64) -> Result<Self, SteerError> {
-        let mut control = self.clone();
         let mut seen: Vec<SteeringVector> = vec![];
-        for (number, entry) in control.entries.iter_mut().enumerate() {
-            let vector = entry.given(number)?.clone();
+        self.replacing(|number, reference| {
+            let vector = reference.given(number)?.clone();
             let index = seen.iter().position(|v| *v == vector).unwrap_or_else(|| {
                 seen.push(vector.clone());
                 seen.len() - 1
             });
             // The first vector keeps the seed, so that it equals `SteeringVector::random_like`.
-            entry.vector = vector
-                .random_like(seed.wrapping_add((index as u64) << 32))
-                .into();
-        }
-        Ok(control)
+            let random = vector.random_like(seed.wrapping_add((index as u64) << 32));
+            *reference = random.into();
+            Ok(())
+        })
     }
-}
 
-impl Entry {
-    /// The vector, if it is given by value.
-    pub(crate) fn given(&self, number: usize) -> Result<&SteeringVector, SteerError> {
-        match &self.vector {
-            VectorRef::Inline(vector) => Ok(vector),
-            VectorRef::Named(name) => Err(SteerError::Plan {
-                entry: number,
-                field: "vector",
-                what: format!("`{name}` is only a name; give the vectors with `Plan::resolved`"),
-            }),
+    /// A copy in which `change` saw every reference to a vector, with the number of its entry.
+    pub(crate) fn replacing(
+        &self,
+        mut change: impl FnMut(usize, &mut VectorRef) -> Result<(), SteerError>,
+    ) -> Result<Self, SteerError> {
+        let mut changed = self.clone();
+        for (number, entry) in changed.entries.iter_mut().enumerate() {
+            for reference in entry.vectors_mut() {
+                change(number, reference)?;
+            }
         }
+        Ok(changed)
     }
 }

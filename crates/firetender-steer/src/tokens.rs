@@ -7,12 +7,16 @@
 //! The logits that choose the first generated token belong to the last token of the prompt. `generated` therefore leaves the
 //! first choice alone; `from_last_prompt` steers it too.
 
+mod preview;
+mod reach;
 mod text;
 
 use firetender_hooks::{Phase, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::SteerError;
+
+pub use preview::{Preview, PreviewToken};
 
 /// One part of a [`TokenRule`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,14 +125,19 @@ impl TokenRule {
     /// Tokens that a clause of `include` selects and none of `exclude`.
     ///
     /// # Errors
-    /// [`SteerError::TokenRule`] when nothing is included, or a clause can never select a token.
+    /// [`SteerError::TokenRule`] when nothing is included, a clause can never select a token, or everything that is included is
+    /// excluded again.
     pub fn new(include: Vec<Clause>, exclude: Vec<Clause>) -> Result<Self, SteerError> {
         let rule = Self { include, exclude };
-        let clauses = rule.include.iter().chain(&rule.exclude);
+        let mut clauses = rule.include.iter().chain(&rule.exclude);
         let problem = if rule.include.is_empty() {
             Some("includes nothing")
+        } else if let Some(problem) = clauses.find_map(Clause::problem) {
+            Some(problem)
+        } else if rule.example().is_none() {
+            Some("excludes every token that it includes")
         } else {
-            clauses.into_iter().find_map(Clause::problem)
+            None
         };
         match problem {
             None => Ok(rule),

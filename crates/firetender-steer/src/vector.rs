@@ -228,42 +228,49 @@ impl SteeringVector {
         shape: &LmShape,
         fingerprint: Option<&str>,
     ) -> Result<(), SteerError> {
-        let fail = |field: &'static str, found: String, expected: String| {
-            Err(SteerError::Mismatch {
-                place: place.into(),
-                field,
-                found,
-                expected,
-            })
-        };
-        let width = site_width(self.site, shape);
-        if self.width != width {
-            let expected = format!("{width}, the model's width at {}", self.site);
-            return fail("width", self.width.to_string(), expected);
-        }
-        if self.layers != shape.layers {
-            return fail(
-                "number of layers",
-                self.layers.to_string(),
-                format!("{}, the model's", shape.layers),
-            );
-        }
-        if shape.parallel && self.site == SiteKind::ResidMid {
-            return fail(
-                "site",
-                "resid_mid".into(),
-                "another one: blocks of this model are parallel and have none".into(),
-            );
-        }
+        check_place(place, self.site, self.width, self.layers, shape)?;
         match (&self.provenance.fingerprint, fingerprint) {
-            (Some(found), Some(expected)) if found != expected => fail(
-                "model fingerprint",
-                found.clone(),
-                format!("{expected}; the vector was read from other weights"),
-            ),
+            (Some(found), Some(expected)) if found != expected => Err(SteerError::Mismatch {
+                place: place.into(),
+                field: "model fingerprint",
+                found: found.clone(),
+                expected: format!("{expected}; the vector was read from other weights"),
+            }),
             _ => Ok(()),
         }
     }
+}
+
+/// Whether something made for sites of a kind, a width and a depth belongs to a model.
+pub(crate) fn check_place(
+    place: &str,
+    site: SiteKind,
+    width: usize,
+    layers: usize,
+    shape: &LmShape,
+) -> Result<(), SteerError> {
+    let fail = |field: &'static str, found: String, expected: String| {
+        Err(SteerError::Mismatch {
+            place: place.into(),
+            field,
+            found,
+            expected,
+        })
+    };
+    let expected = site_width(site, shape);
+    if width != expected {
+        let expected = format!("{expected}, the model's width at {site}");
+        return fail("width", width.to_string(), expected);
+    }
+    if layers != shape.layers {
+        let expected = format!("{}, the model's", shape.layers);
+        return fail("number of layers", layers.to_string(), expected);
+    }
+    if shape.parallel && site == SiteKind::ResidMid {
+        let expected = "another one: blocks of this model are parallel and have none".into();
+        return fail("site", site.to_string(), expected);
+    }
+    Ok(())
 }
 
 /// Width of the value at sites of a kind.

@@ -1,12 +1,12 @@
 //! Greedy text under every token rule: with a cache, without one, in chunks, in any batch, and as Python writes it.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeMap, ops::ControlFlow};
 
 use firetender_hooks::{Intervene, SiteKind};
 use firetender_lm::{
     CausalLm, GenerateOptions, ScoreRequest, Transformer, generate, score, score_rows,
 };
-use firetender_steer::{Entry, Operator, Plan, TokenRule};
+use firetender_steer::{Adapt, AdaptTo, Conflict, Entry, Operator, Plan, Schedule, TokenRule};
 
 use crate::support::{direction, golden_path, model, vector};
 
@@ -83,25 +83,46 @@ fn greedy_text_under_every_rule_equals_the_originals() {
 fn every_other_rule_and_operator_is_the_same_in_every_way_of_running() {
     let model = model("llama");
     let prompts = crate::support::uneven();
-    for rule in [
+    let policies = [Conflict::Sum, Conflict::InOrder, Conflict::FirstWins];
+    for (rule, conflict) in [
         "last:3",
         "positions:0,11,-2",
         "prompt:1..-1",
         "generated:..3",
         "ids:72,49,96,38",
         "all!generated:1..4!positions:0",
-    ] {
+    ]
+    .into_iter()
+    .zip(policies.into_iter().cycle())
+    {
         for operator in [
             Operator::Add,
-            Operator::ProjectOut,
             Operator::ProjectThenAdd,
+            Operator::Piecewise,
+            Operator::Clamp {
+                low: Some(2.0),
+                high: None,
+            },
         ] {
             let tokens: TokenRule = rule.parse().unwrap();
             let vector = vector(SiteKind::ResidPost, 1, 4, &direction());
-            let entry = Entry::new(vector, 1.0)
+            let entry = Entry::new(&vector, 1.0)
                 .with_tokens(tokens)
-                .with_operator(operator);
-            let plan = Plan::new().with(entry);
+                .with_operator(operator.clone());
+            // A second entry, so that schedules, weights, adaptation and the policy go through every way of running too.
+            let second = Entry::new(vector.random_like(5), 1.5)
+                .with_schedule(Schedule::Linear {
+                    from: 1.0,
+                    to: 0.0,
+                    steps: 5,
+                })
+                .with_token_weights(BTreeMap::from([(0, 0.0), (-1, 2.0)]))
+                .with_adapt(Adapt {
+                    of: AdaptTo::Cosine,
+                    from: -0.5,
+                    to: 0.5,
+                });
+            let plan = Plan::new().with(entry).with(second).with_conflict(conflict);
             let mut steering = plan.compile(&model.shape(), &model.device()).unwrap();
             let options = GenerateOptions::new(8);
             let slow = write(

@@ -8,7 +8,7 @@ use firetender_hooks::{
 };
 use firetender_lm::{CausalLm, Transformer};
 use firetender_steer::{
-    Entry, Layers, Operator, Plan, SteerError, Steering, SteeringVector, VectorRef,
+    Entry, Layers, Operator, Plan, SteerError, Steering, SteeringVector, Turn, VectorRef,
 };
 
 use crate::support::{direction, host, logits, model, model_on, pass, rows, uneven, vector};
@@ -254,9 +254,22 @@ fn gradients_pass_through_every_operator() {
         Operator::Add,
         Operator::ProjectOut,
         Operator::ProjectThenAdd,
+        Operator::Piecewise,
+        Operator::Clamp {
+            low: Some(-0.1),
+            high: Some(0.1),
+        },
+        Operator::Rotate {
+            toward: second().into(),
+            turn: Turn::By(40.0),
+        },
+        Operator::Rotate {
+            toward: second().into(),
+            turn: Turn::To(40.0),
+        },
     ] {
         for keep_norm in [false, true] {
-            let mut entry = Entry::new(mood(), 0.7).with_operator(operator);
+            let mut entry = Entry::new(mood(), 0.7).with_operator(operator.clone());
             if keep_norm {
                 entry = entry.keeping_norm();
             }

@@ -5,11 +5,13 @@
     reason = "a test's panic is its report, in its helpers too"
 )]
 
+mod application;
 mod directions;
 mod divergence;
 mod extraction;
 mod generation;
 mod laws;
+mod plans;
 mod steered;
 mod support;
 mod sweeping;

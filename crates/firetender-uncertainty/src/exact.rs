@@ -61,7 +61,6 @@ impl ExactSum {
     }
 
     /// Adds `units` · 2⁻⁶⁴.
-    #[expect(dead_code, reason = "for class-wise sums")]
     pub(crate) fn add_units(&mut self, units: i128) {
         self.units += units;
     }

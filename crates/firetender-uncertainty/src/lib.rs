@@ -11,7 +11,9 @@
 //!
 //! 1. [`Scores`]: what the model said, `[N, C]`, as logits, log-probabilities or probabilities (never guessed), from slices of
 //!    `f32` or `f64` or a Burn tensor on any device. [`Targets`]: what was true.
-//! 2. [`Objects`]: the scores of single objects in one pass; means, rankings and bootstraps are made from them.
+//! 2. [`evaluate`]: every metric in one call, as [`Metrics`]; [`MetricState`] for streams and shards. [`MetricOptions`] holds the conventions.
+//! 3. [`Objects`]: the scores of single objects in one pass; means, rankings and bootstraps are made from them. [`BinTable`],
+//!    [`ClassBins`], [`RiskCoverage`] and [`Ranking`] are the tables and curves behind the numbers.
 //!
 //! Conventions differ between libraries, so each is a value with a default that follows the field, and a switch for the reference.
 //! Every sum over objects is exact in fixed point ([`ExactSum`]): no result depends on batch order, sharding or thread count.
@@ -28,17 +30,36 @@
 //! # }
 //! ```
 
+mod bins;
+mod classwise;
+mod decompose;
 mod error;
 mod exact;
+mod mass;
 mod math;
+mod metrics;
 mod objects;
+mod options;
+mod ranking;
 mod row;
 mod scores;
+mod selective;
+mod smooth;
+mod sums;
 mod targets;
 
+pub use bins::{Bin, BinState, BinTable, Binning, Bins, EdgeRule};
+pub use classwise::{Adaptive, AdaptiveOptions, AdaptiveState, ClassBins, TaceNorm};
+pub use decompose::{BrierParts, LikelihoodParts};
 pub use error::UncertaintyError;
 pub use exact::ExactSum;
 pub use math::{log_softmax, log_sum_exp};
+pub use metrics::{MetricState, Metrics, Note, TopK, evaluate, evaluate_many, misclassification};
 pub use objects::{BrierScale, Floor, Object, Objects};
+pub use options::MetricOptions;
+pub use ranking::{Bounded, RankHistogram, RankSummary, Ranking};
 pub use scores::{Checks, Floats, Repair, ScoreKind, Scores};
+pub use selective::{AurcRule, RiskCoverage, RiskPoint};
+pub use smooth::{smooth_ece, sweep_ece};
+pub use sums::ProperSums;
 pub use targets::Targets;

@@ -80,6 +80,8 @@ pub struct Object {
     pub brier: f64,
     /// `p_y / ‖p‖`, in [0, 1], higher is better.
     pub spherical: f64,
+    /// Σ over classes of p².
+    pub sum_squares: f64,
     /// Entropy of the prediction, in nats.
     pub entropy: f64,
     /// Ranked probability score: Σ over classes of the squared difference of the distribution functions. For ordered classes.
@@ -138,6 +140,15 @@ impl Objects {
         })
     }
 
+    /// No objects yet.
+    pub(crate) fn empty(classes: usize) -> Self {
+        Self {
+            classes,
+            left_out: 0,
+            rows: vec![],
+        }
+    }
+
     /// As [`Self::new`], from a tensor `[N, C]` of scores: all of it is read to the host, so that the arithmetic is `f64`.
     ///
     /// # Errors
@@ -185,17 +196,13 @@ impl Objects {
     /// Sum of the weights.
     #[must_use]
     pub fn weight(&self) -> f64 {
-        self.total(|o| o.weight).value()
+        ExactSum::of(self.rows.iter().map(|o| o.weight)).value()
     }
 
     /// Weighted mean of a column that is finite everywhere.
     #[must_use]
     pub fn mean(&self, column: impl Fn(&Object) -> f64) -> f64 {
-        self.total(|o| o.weight * column(o)).over(self.weight())
-    }
-
-    fn total(&self, term: impl Fn(&Object) -> f64) -> ExactSum {
-        ExactSum::of(self.rows.iter().map(term))
+        ExactSum::of(self.rows.iter().map(|o| o.weight * column(o))).over(self.weight())
     }
 
     /// Share of right predictions, in [0, 1].
@@ -208,7 +215,7 @@ impl Objects {
     #[must_use]
     pub fn top_k_accuracy(&self, k: u32) -> Option<f64> {
         let known = self.rows.iter().all(|o| o.rank.is_some());
-        known.then(|| self.mean(|o| f64::from(o.rank.is_some_and(|r| r < k))))
+        known.then(|| self.mean(|o| f64::from(u8::from(o.rank.is_some_and(|r| r < k)))))
     }
 
     /// Mean log-likelihood in nats, higher is better; −∞ if some object is impossible.
@@ -231,6 +238,24 @@ impl Objects {
     #[must_use]
     pub fn brier(&self) -> f64 {
         self.mean(|o| o.brier)
+    }
+
+    /// Adds the objects of another shard of the same data.
+    ///
+    /// # Errors
+    /// [`UncertaintyError::Mismatch`] when the numbers of classes differ.
+    pub fn merge(&mut self, other: &Self) -> Result<(), UncertaintyError> {
+        if other.classes != self.classes {
+            return Err(UncertaintyError::Mismatch {
+                place: "objects to merge".into(),
+                field: "classes",
+                found: other.classes.to_string(),
+                expected: self.classes.to_string(),
+            });
+        }
+        self.left_out += other.left_out;
+        self.rows.extend_from_slice(&other.rows);
+        Ok(())
     }
 }
 
@@ -264,6 +289,7 @@ pub(crate) fn object(
         log_likelihood: 0.0,
         brier: 0.0,
         spherical: 0.0,
+        sum_squares: stats.sum_squares,
         entropy: stats.entropy,
         ranked: 0.0,
     };

@@ -23,7 +23,15 @@ pub(crate) struct RowStats {
     pub(crate) sum_squares: f64,
     /// What turns a raw score into a log-probability, for logits.
     shift: f64,
+    /// The largest score, and what exponentials are multiplied by.
+    normaliser: (f64, f64),
     kind: ScoreKind,
+}
+
+impl RowStats {
+    pub(crate) fn normaliser(&self) -> (f64, f64) {
+        self.normaliser
+    }
 }
 
 impl RowBuffer {
@@ -46,6 +54,7 @@ impl RowBuffer {
         }
         let (mut entropy, mut sum_squares) = (0.0, 0.0);
         let mut shift = 0.0;
+        let mut normaliser = (0.0, 1.0);
         match kind {
             ScoreKind::Logits => {
                 let mut sum = 0.0;
@@ -63,6 +72,7 @@ impl RowBuffer {
                 entropy = entropy * scale + sum.ln();
                 sum_squares *= scale * scale;
                 shift = sum.ln();
+                normaliser = (top, scale);
                 // The shift by `top` comes first, see `log_softmax`.
                 self.raw.iter_mut().for_each(|z| *z -= top);
             }
@@ -91,6 +101,7 @@ impl RowBuffer {
             entropy,
             sum_squares,
             shift,
+            normaliser,
             kind,
         }
     }

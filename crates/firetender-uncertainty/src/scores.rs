@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::UncertaintyError;
+use crate::row::RowBuffer;
 
 /// What the numbers in a table of scores are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -153,8 +154,8 @@ impl From<Vec<f64>> for Floats<'_> {
 /// let scores = Scores::probs(&[0.7, 0.2, 0.1, 0.0, 0.5, 0.5], 3)?;
 /// assert_eq!((scores.rows(), scores.classes()), (2, 3));
 ///
-/// let error = Scores::probs(&[0.7, 0.2, 0.2], 3).unwrap_err();
-/// assert!(error.to_string().contains("row 0: the probabilities sum to 1.1"));
+/// let error = Scores::probs(&[0.5, 0.25, 0.5], 3).unwrap_err();
+/// assert!(error.to_string().contains("row 0: the probabilities sum to 1.25"));
 /// # Ok::<(), UncertaintyError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -337,6 +338,44 @@ impl<'a> Scores<'a> {
             .enumerate()
             .for_each(|(row, out)| self.log_prob_row(row, out));
         out
+    }
+
+    /// What turns the logits of each row into probabilities: the largest, and one over the sum. Empty for other kinds.
+    pub(crate) fn normalisers(&self) -> Vec<(f64, f64)> {
+        if self.kind != ScoreKind::Logits {
+            return vec![];
+        }
+        let block = (65_536 / self.classes).max(1);
+        let parts: Vec<Vec<(f64, f64)>> = (0..self.rows.div_ceil(block))
+            .into_par_iter()
+            .map(|at| {
+                let mut buffer = RowBuffer::new(self.classes);
+                let rows = at * block..((at + 1) * block).min(self.rows);
+                rows.map(|row| buffer.read(self, row).normaliser())
+                    .collect()
+            })
+            .collect();
+        parts.concat()
+    }
+
+    /// Probabilities of some classes of a row, the same bits as a whole row gives.
+    pub(crate) fn prob_block(
+        &self,
+        row: usize,
+        first: usize,
+        normalisers: &[(f64, f64)],
+        out: &mut [f64],
+    ) {
+        self.values.copy(row * self.classes + first, out);
+        match self.kind {
+            ScoreKind::Logits => {
+                let (top, scale) = normalisers[row];
+                out.iter_mut()
+                    .for_each(|z| *z = (*z - top).max(-1e3).exp() * scale);
+            }
+            ScoreKind::LogProbs => out.iter_mut().for_each(|l| *l = l.exp()),
+            ScoreKind::Probs => {}
+        }
     }
 
     /// Whether some row has to be renormalised; the first error in row order.

@@ -4,6 +4,7 @@
     reason = "a test may unwrap: its panic is the report"
 )]
 
+mod goldens;
 mod hostile;
 mod proper;
 mod support;

@@ -15,7 +15,8 @@
 //!    [`Plan::compile`] makes a [`Steering`], which every pass, `generate` and `score` takes as intervention.
 //! 4. [`Effect`] measures the behaviour on target prompts, [`damage()`] the harm on benign ones, and [`sweep()`] both over
 //!    strengths; [`Plan::random_control`] is the control to show beside it.
-//! 5. [`SteeringVector::save`] and [`SteeringVector::load`] keep vectors in safetensors files.
+//! 5. [`SteeringVector::save`] and [`SteeringVector::load`] keep vectors in safetensors files; [`SteeringVector::export`] and
+//!    [`SteeringVector::import`] exchange them with llama.cpp, repeng, CAST and others.
 //!
 //! ```
 //! use std::ops::ControlFlow;
@@ -96,4 +97,7 @@ pub use report::{Extraction, LayerReport, separation_of};
 pub use separation::Separation;
 pub use sweep::{Curve, CurvePoint, SweepOptions, sweep};
 pub use tokens::{Clause, Preview, PreviewToken, TokenRule};
-pub use vector::{Provenance, SteeringVector};
+pub use vector::{
+    ControlVector, DirectionMatrix, Generator, ImportOptions, Imported, MetadataStyle, Origin,
+    Provenance, SteeringVector, SvecFile, SvecRows, VectorFormat,
+};

@@ -4,7 +4,15 @@
 //! was made. It is checked when it is built: a vector that exists has finite, non-zero directions of the right length.
 
 mod arithmetic;
+mod bounded;
+mod control_vector;
 mod file;
+mod format;
+mod generator;
+mod import;
+mod matrix;
+mod restate;
+mod svec;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +21,13 @@ use firetender_lm::LmShape;
 use serde::{Deserialize, Serialize};
 
 use crate::{Separation, SteerError};
+
+pub use control_vector::{ControlVector, MetadataStyle};
+pub use format::VectorFormat;
+pub use generator::Generator;
+pub use import::{ImportOptions, Imported, Origin};
+pub use matrix::DirectionMatrix;
+pub use svec::{SvecFile, SvecRows};
 
 /// How a vector came about. All of it is optional: a vector made by hand has none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +51,9 @@ pub struct Provenance {
     pub explained_variance: BTreeMap<usize, f64>,
     /// Version of this crate that made it.
     pub crate_version: String,
+    /// The file of another program that it was read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// Directions by layer: adding a positive multiple moves a model toward one named class and away from another.

@@ -5,8 +5,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
-    io::Read,
     path::Path,
 };
 
@@ -15,13 +13,14 @@ use firetender_lm::{LmShape, write_atomically};
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::{Provenance, SteeringVector};
+use super::{
+    Provenance, SteeringVector,
+    bounded::{MAX_FILE, read_bounded},
+};
 use crate::SteerError;
 
 const KEY: &str = "firetender_steering_vector";
 const VERSION: u32 = 1;
-/// Larger than any vector of a real model: 256 layers of width 131,072 with room for metadata.
-const MAX_FILE: u64 = 256 << 20;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,12 +102,7 @@ impl SteeringVector {
     /// missing, unknown, of another type or shape; and whatever [`SteeringVector::new`] refuses.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, SteerError> {
         let path = path.as_ref();
-        let bytes = read_bounded(path)?;
-        let file = File {
-            path,
-            bytes: &bytes,
-        };
-        file.parse()
+        parse(path, &read_bounded(path, MAX_FILE)?)
     }
 
     /// Reads a vector and checks that it belongs to a model; see [`check_fits`](Self::check_fits).
@@ -125,6 +119,19 @@ impl SteeringVector {
         vector.check_fits_at(&path.display().to_string(), shape, fingerprint)?;
         Ok(vector)
     }
+}
+
+/// Whether bytes are a safetensors file of this library, rather than of another program.
+pub(super) fn is_native(bytes: &[u8]) -> bool {
+    SafeTensors::read_metadata(bytes).is_ok_and(|(_, header)| {
+        let metadata = header.metadata().as_ref();
+        metadata.is_some_and(|m| m.contains_key(KEY))
+    })
+}
+
+/// Reads the bytes of a file; `path` names them in errors.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<SteeringVector, SteerError> {
+    File { path, bytes }.parse()
 }
 
 struct File<'a> {
@@ -224,30 +231,4 @@ impl File<'_> {
 #[derive(Deserialize)]
 struct Version {
     format: u32,
-}
-
-fn read_bounded(path: &Path) -> Result<Vec<u8>, SteerError> {
-    let io = |source| SteerError::Io {
-        path: path.into(),
-        source,
-    };
-    let too_large = |found| SteerError::TooLarge {
-        path: path.into(),
-        found,
-        limit: MAX_FILE,
-    };
-    let file = fs::File::open(path).map_err(io)?;
-    let reported = file.metadata().map_err(io)?.len();
-    if reported > MAX_FILE {
-        return Err(too_large(reported));
-    }
-    // A pipe or a growing file reports less than it gives.
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(io)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(too_large(bytes.len() as u64));
-    }
-    Ok(bytes)
 }

@@ -6,9 +6,9 @@ use firetender_support::{Failure, fail};
 /// Steers a model along the difference of two sets of texts.
 #[derive(Parser)]
 pub(crate) struct Arguments {
-    /// A GGUF or llama2.c file, a Hugging Face folder, or `ember`.
-    #[arg(long)]
-    pub(crate) model: String,
+    /// A GGUF or llama2.c file, a Hugging Face folder, or `ember`. Only --import with --export does without.
+    #[arg(long, required_unless_present = "import")]
+    pub(crate) model: Option<String>,
     /// Texts that a positive strength steers toward: one a line, or a JSON list of strings.
     #[arg(long, requires = "negative")]
     pub(crate) positive: Option<String>,
@@ -54,6 +54,19 @@ pub(crate) struct Arguments {
     /// Write the vector to this safetensors file.
     #[arg(long)]
     pub(crate) save: Option<String>,
+    /// Write the vector in another program's format as well (gguf, svec, safetensors, npy, f32); may be repeated.
+    #[arg(long, num_args = 2, value_names = ["FORMAT", "PATH"])]
+    pub(crate) export: Vec<String>,
+    /// Steer along the vector of this file (safetensors, GGUF, .svec, .npy, .f32) instead of finding one.
+    #[arg(long)]
+    pub(crate) import: Option<String>,
+    /// Who wrote the file: firetender, repeng, llama.cpp, cast or aisteer360. Control vectors (GGUF) need it unless they were
+    /// written here: llama.cpp's own generator writes each direction one block late.
+    #[arg(long, requires = "import")]
+    pub(crate) generator: Option<String>,
+    /// Take an imported vector although it was read from other weights.
+    #[arg(long, requires = "import")]
+    pub(crate) any_weights: bool,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

@@ -5,7 +5,7 @@ use firetender_lm::CausalLm;
 use firetender_steer::{Contrast, Entry, Extraction, Extractor, Layers, Method, Plan, TokenRule};
 use firetender_support::{Bars, Failure, Model};
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, files};
 
 /// A plan at strength 1, and what is known about it.
 pub(crate) struct Direction {
@@ -37,22 +37,49 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Failure> {
     arguments.tokens.parse::<TokenRule>()?;
     arguments.method.parse::<Method>()?;
     arguments.site.parse::<SiteKind>()?;
-    Ok(())
+    files::check(arguments)
 }
 
-/// Finds the direction between the two sets of texts.
-pub(crate) fn find(
+/// The vector to import, or the direction between the two sets of texts; written to the files that are asked for.
+pub(crate) fn take(
     arguments: &Arguments,
     model: &Model,
     contrast: &Contrast,
 ) -> Result<Direction, Failure> {
+    let direction = match files::import(arguments, Some(model))? {
+        None => find(arguments, model, contrast)?,
+        Some(found) => {
+            for note in &found.notes {
+                eprintln!("note: {note}");
+            }
+            let layers = match &arguments.layers {
+                Some(layers) => layers.parse()?,
+                None => Layers::All,
+            };
+            let vector = found.vector.at_layers(&layers)?;
+            let rule: TokenRule = arguments.tokens.parse()?;
+            Direction {
+                plan: Plan::new().with(Entry::new(&vector, 1.0).with_tokens(rule)),
+                extraction: files::described(&vector),
+                method: "imported".into(),
+                pairs: 0,
+                judge: contrast.clone(),
+            }
+        }
+    };
+    files::export(arguments, &direction.extraction.vector, Some(model))?;
+    Ok(direction)
+}
+
+/// Finds the direction between the two sets of texts.
+fn find(arguments: &Arguments, model: &Model, contrast: &Contrast) -> Result<Direction, Failure> {
     let rule: TokenRule = arguments.tokens.parse()?;
     let method: Method = arguments.method.parse()?;
     let site: SiteKind = arguments.site.parse()?;
     // A fifth of the pairs judges what the others found.
     let held_out = (contrast.pairs() / 5).max(1);
     let (fitted, judge) = contrast.split_at(contrast.pairs() - held_out)?;
-    let extraction = Extractor::new(site)
+    let mut extraction = Extractor::new(site)
         .with_layers(layers(arguments, model)?)
         .with_read(ReadAt::LastToken)
         .extract(&model.network, &fitted, method, &mut Bars::new("direction"))?;
@@ -60,6 +87,7 @@ pub(crate) fn find(
         .vector
         .clone()
         .with_fingerprint(model.checkpoint.fingerprint()?);
+    extraction.vector = vector.clone();
     if let Some(path) = &arguments.save {
         vector.save(path)?;
     }

@@ -11,6 +11,7 @@
 
 mod arguments;
 mod direction;
+mod files;
 mod measure;
 mod output;
 mod texts;
@@ -33,7 +34,15 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let options = SweepOptions::new(&strengths)?;
     direction::check(arguments)?;
     let words = texts::words(arguments)?;
-    let model = Model::open(&arguments.model, &device(arguments.device.as_deref())?)?;
+    let Some(name) = &arguments.model else {
+        let (text, value) = files::convert(arguments)?;
+        match arguments.json {
+            true => println!("{value}"),
+            false => println!("{text}"),
+        }
+        return Ok(());
+    };
+    let model = Model::open(name, &device(arguments.device.as_deref())?)?;
     let encode = |texts: &[String]| -> Result<Vec<Vec<u32>>, Failure> {
         texts
             .iter()
@@ -42,7 +51,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
 
     let contrast = texts::contrast(arguments, &encode)?;
-    let direction = direction::find(arguments, &model, &contrast)?;
+    let direction = direction::take(arguments, &model, &contrast)?;
     let plan = &direction.plan;
     let control = plan.random_control(arguments.seed)?;
 
@@ -87,7 +96,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         direction,
     };
     if arguments.json {
-        println!("{}", output::value(arguments, &found));
+        println!("{}", output::value(arguments, &found)?);
     } else {
         output::print(&found);
     }

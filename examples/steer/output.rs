@@ -1,9 +1,10 @@
 //! What is printed: one JSON object, or tables for people.
 
 use firetender_steer::{Curve, Extraction, WordCounts};
+use firetender_support::Failure;
 use serde_json::{Value, json};
 
-use crate::{arguments::Arguments, direction::Direction, measure::Continuation};
+use crate::{arguments::Arguments, direction::Direction, files, measure::Continuation};
 
 /// Everything that was measured.
 pub(crate) struct Findings {
@@ -18,7 +19,7 @@ pub(crate) struct Findings {
 }
 
 /// All of it as one object.
-pub(crate) fn value(arguments: &Arguments, found: &Findings) -> Value {
+pub(crate) fn value(arguments: &Arguments, found: &Findings) -> Result<Value, Failure> {
     let moods: Vec<Value> = found
         .moods
         .iter()
@@ -33,12 +34,16 @@ pub(crate) fn value(arguments: &Arguments, found: &Findings) -> Value {
         .iter()
         .map(|c| json!({ "prompt": c.prompt, "strength": c.strength, "text": c.text }))
         .collect();
-    json!({
+    let mut value = json!({
         "model": found.model, "site": found.direction.extraction.vector.site().name(), "method": found.direction.method,
         "tokens": arguments.tokens, "pairs": found.direction.pairs, "effect": found.effect,
         "layers": layer_values(&found.direction.extraction), "curve": points(&found.curve),
         "random_control": points(&found.random), "free_text": moods, "generations": texts, "saved": arguments.save,
-    })
+    });
+    let vector = &found.direction.extraction.vector;
+    value["imported"] = files::imported_value(arguments, Some(vector));
+    value["exported"] = files::exported_value(arguments)?;
+    Ok(value)
 }
 
 /// Tables on standard output.
@@ -103,10 +108,10 @@ fn print_layers(extraction: &Extraction) {
         let auc = shown(report.separation.map(|s| s.auc));
         let d = shown(report.separation.and_then(|s| s.d_prime));
         println!(
-            "{:>5}  {:>8.3}  {:>13.3}  {auc:>12}  {d:>12}",
+            "{:>5}  {:>8.3}  {:>13}  {auc:>12}  {d:>12}",
             report.layer,
             report.norm,
-            report.relative_norm()
+            shown(Some(report.relative_norm()).filter(|share| share.is_finite()))
         );
     }
 }

@@ -8,3 +8,4 @@ mod lm_forward;
 mod lm_generation;
 mod lm_laws;
 mod lm_real;
+mod steer_files;

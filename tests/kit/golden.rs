@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 
-/// `tests/golden/NAME`.
+/// The path of `tests/golden/NAME`.
 #[must_use]
-pub(crate) fn path(name: &str) -> PathBuf {
+pub fn golden_path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("golden")
         .join(name)
@@ -16,7 +16,7 @@ pub(crate) fn path(name: &str) -> PathBuf {
 /// A golden JSON file.
 #[must_use]
 pub fn golden_json(name: &str) -> Value {
-    let path = path(name);
+    let path = golden_path(name);
     let text = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_slice(&text).unwrap()
 }
@@ -33,7 +33,7 @@ impl Golden {
     /// Reads `tests/golden/NAME`.
     #[must_use]
     pub fn open(name: &str) -> Self {
-        let path = path(name);
+        let path = golden_path(name);
         let bytes = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let file = SafeTensors::deserialize(&bytes).unwrap();
         let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();

@@ -14,5 +14,5 @@ mod golden;
 mod models;
 
 pub use compare::{assert_close, values};
-pub use golden::{Golden, golden_json};
+pub use golden::{Golden, golden_json, golden_path};
 pub use models::{FAMILIES, data, load, rows, tiny};

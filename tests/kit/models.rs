@@ -27,7 +27,7 @@ pub fn load(path: impl AsRef<Path>) -> (Checkpoint, Transformer) {
 /// A golden model, `tests/golden/models/NAME`.
 #[must_use]
 pub fn tiny(name: &str) -> Transformer {
-    load(golden::path("models").join(name)).1
+    load(golden::golden_path("models").join(name)).1
 }
 
 /// The three golden token rows cut to 10, 7 and 4 tokens.

@@ -19,7 +19,7 @@ pub enum VectorFormat {
     Safetensors,
     /// llama.cpp's control vectors ([`ControlVector`]).
     Gguf,
-    /// JSON of CAST and AISteer360 ([`SvecFile`]).
+    /// JSON of CAST and `AISteer360` ([`SvecFile`]).
     Svec,
     /// A matrix `[layers, width]` as NumPy writes it ([`DirectionMatrix`]).
     Npy,

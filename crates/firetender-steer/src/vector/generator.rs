@@ -33,7 +33,7 @@ pub enum Generator {
     LlamaCpp,
     /// IBM's `activation-steering` (`.svec`): what was read after block `L` is added before block `L`.
     Cast,
-    /// AISteer360 (`.svec`): read after block `L` and added there; or heads, side by side before the output projection.
+    /// `AISteer360` (`.svec`): read after block `L` and added there; or heads, side by side before the output projection.
     AiSteer360,
 }
 

@@ -1,7 +1,7 @@
-//! `.svec`: JSON files of IBM's `activation-steering` (CAST) and of AISteer360.
+//! `.svec`: JSON files of IBM's `activation-steering` (CAST) and of `AISteer360`.
 //!
 //! Both hold `model_type` and `directions` by layer. CAST writes a list of numbers a layer, read at the output of block `L` and
-//! added to its *input*. AISteer360 writes a list of `K` such lists, added where it was read, at the output of block `L`; what the
+//! added to its *input*. `AISteer360` writes a list of `K` such lists, added where it was read, at the output of block `L`; what the
 //! `K` rows mean depends on its method: one direction, one for each head (then `num_heads` and `head_dim` say so), one for each
 //! token position, or a plane. Only the first two are steering vectors here; the others are kept as they are in [`SvecFile`].
 
@@ -134,7 +134,7 @@ impl SvecFile {
     }
 
     /// The vector at the site where its author applies it. Without a generator in the options, plain lists are CAST's and
-    /// nested ones AISteer360's.
+    /// nested ones `AISteer360`'s.
     ///
     /// # Errors
     /// [`SteerError::Direction`] for rows that are neither one direction nor heads; [`SteerError::Input`] for a generator that

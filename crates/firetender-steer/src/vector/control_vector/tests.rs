@@ -268,7 +268,7 @@ proptest! {
             let vector = if before { vector.restated(SiteKind::ResidPre).unwrap() } else { vector };
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("v");
-            vector.export(&path, crate::VectorFormat::Gguf, "llama").unwrap();
+            vector.export(&path, VectorFormat::Gguf, "llama").unwrap();
             let options = ImportOptions::new().with_layers(8);
             let back = SteeringVector::import(&path, &options).unwrap().vector;
             let back = back.restated(vector.site()).unwrap();

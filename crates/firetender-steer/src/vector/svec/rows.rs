@@ -31,7 +31,7 @@ impl SvecRows {
         }
     }
 
-    /// Whether the file has a list of lists, as AISteer360 writes it.
+    /// Whether the file has a list of lists, as `AISteer360` writes it.
     #[must_use]
     pub fn nested(&self) -> bool {
         self.row.is_some()

@@ -48,7 +48,10 @@ pub(crate) fn import(
             false => Some(model.checkpoint.fingerprint()?),
         };
         let shape = model.network.shape();
-        found.vector.check_fits(&shape, fingerprint.as_deref())?;
+        let fits = found.vector.check_fits(&shape, fingerprint.as_deref());
+        if let Err(error) = fits {
+            return fail(format!("{path}: {error}"));
+        }
     }
     Ok(Some(found))
 }

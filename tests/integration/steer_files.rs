@@ -32,7 +32,7 @@ fn difference(a: &[f32], b: &[f32]) -> f32 {
     both.map(|(x, y)| (x - y).abs()).fold(0.0, f32::max)
 }
 
-/// llama.cpp's library (tests/golden/make/control_vector_applied.py) and a plan from the file that we write agree on what each
+/// llama.cpp's library (`tests/golden/make/control_vector_applied.py`) and a plan from the file that we write agree on what each
 /// `direction.N` does, and at no other block.
 #[test]
 fn llama_cpp_applies_a_control_vector_where_we_do() {

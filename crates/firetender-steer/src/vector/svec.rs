@@ -133,19 +133,20 @@ impl SvecFile {
         write_atomically(path, &json).map_err(io)
     }
 
-    /// The vector at the site where its author applies it. Without a generator in the options, plain lists are CAST's and
-    /// nested ones `AISteer360`'s.
+    /// The vector at the site where its author applies it. Without a generator in the options, files that name their classes
+    /// are this library's, plain lists CAST's, and nested ones `AISteer360`'s.
     ///
     /// # Errors
     /// [`SteerError::Direction`] for rows that are neither one direction nor heads; [`SteerError::Input`] for a generator that
     /// does not write such files; and as [`SteeringVector::new`].
     pub fn to_vector(&self, options: &ImportOptions) -> Result<Imported, SteerError> {
         let nested = self.directions.values().any(SvecRows::nested);
-        let generator = options.generator.unwrap_or(if nested {
-            Generator::AiSteer360
-        } else {
-            Generator::Cast
-        });
+        let generator = match (options.generator, &self.classes) {
+            (Some(generator), _) => generator,
+            (None, Some(_)) => Generator::Firetender,
+            (None, None) if nested => Generator::AiSteer360,
+            (None, None) => Generator::Cast,
+        };
         let heads = self.num_heads.is_some() || self.head_dim.is_some();
         let site = match generator {
             Generator::Cast | Generator::Firetender => SiteKind::ResidPre,
@@ -175,15 +176,11 @@ impl SvecFile {
         }
         let mut notes = vec![];
         let (directions, depth) = place_in_depth(directions, options.layers, &mut notes);
-        if site == SiteKind::ResidPre && generator == Generator::Cast {
+        if generator == Generator::Cast {
             notes.push("read at the output of each block and applied at its input".into());
         }
-        let generator = if self.classes.is_some() {
-            options.generator.unwrap_or(Generator::Firetender)
-        } else {
-            generator
-        };
-        let mut provenance = imported(VectorFormat::Svec, Some(generator), &self.model_type, notes);
+        let about = Some(generator);
+        let mut provenance = imported(VectorFormat::Svec, about, &self.model_type, notes);
         if let (Generator::Cast, Some(origin)) = (generator, &mut provenance.origin) {
             origin.read_site = Some(SiteKind::ResidPost.to_string());
         }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Made by Python's `gguf` package: tests/golden/make/control_vector.py.
+/// Made by Python's `gguf` package: `tests/golden/make/control_vector.py`.
 const GOLDEN: &[u8] = include_bytes!("../../../../../tests/golden/gguf/control_vector.gguf");
 
 fn golden() -> ControlVector {

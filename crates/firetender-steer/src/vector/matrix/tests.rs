@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// `numpy.save` of [[0, 0, 0], [1, 2, 3]]: tests/golden/make/svec.py.
+/// `numpy.save` of [[0, 0, 0], [1, 2, 3]]: `tests/golden/make/svec.py`.
 const F4: &[u8] = include_bytes!("../../../../../tests/golden/svec/matrix_f4.npy");
 const F8: &[u8] = include_bytes!("../../../../../tests/golden/svec/matrix_f8.npy");
 const FORTRAN: &[u8] = include_bytes!("../../../../../tests/golden/svec/matrix_fortran.npy");

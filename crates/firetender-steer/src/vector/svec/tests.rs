@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Made by what `SteeringVector.save` of the two libraries does: tests/golden/make/svec.py.
+/// Made by what `SteeringVector.save` of the two libraries does: `tests/golden/make/svec.py`.
 const CAST: &[u8] = include_bytes!("../../../../../tests/golden/svec/cast.svec");
 const AISTEER360: &[u8] = include_bytes!("../../../../../tests/golden/svec/aisteer360.svec");
 const HEADS: &[u8] = include_bytes!("../../../../../tests/golden/svec/aisteer360_heads.svec");
@@ -185,6 +185,8 @@ proptest! {
             let back = back.restated(SiteKind::ResidPost).unwrap();
             prop_assert_eq!(back.directions(), vector.directions());
             prop_assert_eq!((back.toward(), back.away()), ("happy", "sad"));
+            let origin = back.provenance().origin.clone().unwrap();
+            prop_assert_eq!((origin.generator, origin.read_site), (Some(Generator::Firetender), None));
             prop_assert_eq!(&back.provenance().explained_variance, &vector.provenance().explained_variance);
         }
     }

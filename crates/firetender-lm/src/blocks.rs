@@ -41,11 +41,19 @@ impl Norm {
 ///
 /// The tokens are laid out as the rows of one matrix product. `Linear::forward` would first reshape the weight for a batched
 /// product when there is one token, and on the CPU that copies a transposed weight on every call (80 % of decoding time).
+///
+/// A LoRA adapter is applied as two thin products beside the base weight: `weight.val()` would form `W + s·A·B` in full on every
+/// pass, and training would compute a gradient of the full size to get at those of the factors.
 fn project(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
     let [batch, columns, width] = x.dims();
-    let out = x
-        .reshape([batch * columns, width])
-        .matmul(linear.weight.val());
+    let x = x.reshape([batch * columns, width]);
+    let out = match linear.weight.adapter() {
+        None => x.matmul(linear.weight.val()),
+        Some(lora) => {
+            let inner = x.clone().matmul(lora.a.val()).mul_scalar(lora.scale);
+            x.matmul(linear.weight.base()) + inner.matmul(lora.b.val())
+        }
+    };
     let out = match &linear.bias {
         Some(bias) => out + bias.val().unsqueeze(),
         None => out,

@@ -56,7 +56,7 @@ fn adapter(golden: &Golden, stage: &str) -> Adapter {
 }
 
 fn setting() -> (Transformer, Pass, Push) {
-    let teacher = tiny("llama");
+    let teacher = firetender_kts::teacher(&tiny("llama"));
     let forward = Golden::open("forward/llama.safetensors");
     let pass = Pass::whole(&rows(&forward.token_rows("tokens")), Padding::Right, 0).unwrap();
     let direction = Golden::open("steered/llama.safetensors").f32s("direction");

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod contrast_sets;
+mod kts_peft;
 mod kts_step;
 mod lm_forward;
 mod lm_generation;

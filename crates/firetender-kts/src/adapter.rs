@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use burn::{
     module::{LoraAdapter, Module, ModuleMapper, ModuleVisitor, Param, Reparameterizer},
-    tensor::{Device, Tensor, TensorData},
+    tensor::{Device, Gradients, Tensor, TensorData},
 };
 
 use sha2::{Digest, Sha256};
@@ -122,22 +122,23 @@ impl Adapter {
         let mut found = self.clone();
         let mut misfit = None;
         let mut seen = 0;
-        visit_factors(model, |place, which, value| {
-            let dims = value.dims();
-            let fits = found.factors.get_mut(&place).is_some_and(|factors| {
+        visit_factors(model, None, |at| {
+            let dims = at.value.dims();
+            let fits = found.factors.get_mut(&at.place).is_some_and(|factors| {
                 let [inputs, rank, outputs] = factors.dims;
-                let (values, expected) = match which {
+                let (values, expected) = match at.which {
                     'a' => (&mut factors.a, [inputs, rank]),
                     _ => (&mut factors.b, [rank, outputs]),
                 };
                 if dims == expected {
-                    *values = value.into_data().iter::<f32>().collect();
+                    *values = at.value.into_data().iter::<f32>().collect();
                 }
                 dims == expected
             });
             seen += 1;
             if !fits {
-                misfit = Some((place, format!("factor {which} of the model is {dims:?}")));
+                let what = format!("factor {} of the model is {dims:?}", at.which);
+                misfit = Some((at.place, what));
             }
         });
         if let Some((place, what)) = misfit {
@@ -162,7 +163,7 @@ impl Adapter {
     /// already: merge it first.
     pub fn attach<M: Module>(&self, base: M) -> Result<M, KtsError> {
         let mut attached = None;
-        visit_factors(&base, |place, _, _| attached = Some(place));
+        visit_factors(&base, None, |seen| attached = Some(seen.place));
         if let Some(place) = attached {
             let what = "has an adapter already; merge it first, or attach both at once with `Adapter::plus`".into();
             return Err(KtsError::Adapter { place, what });
@@ -277,6 +278,36 @@ pub(crate) fn matrices<M: Module>(model: &M) -> BTreeMap<String, [usize; 2]> {
     shapes.found
 }
 
+/// A frozen parameter on the device that records gradients.
+pub(crate) fn tracked<const D: usize>(param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+    let (id, tensor, mapper) = param.set_require_grad(false).consume();
+    Param::from_mapped_value(id, tensor.autodiff(), mapper)
+}
+
+/// A model as a teacher: frozen, sharing its memory, and computed by the same routes as a student.
+///
+/// The CPU device takes a fused kernel for attention where no gradient is recorded, whose last digits differ. A fresh student
+/// would then differ from its teacher by rounding, and AdamW makes whole steps of gradients that are all rounding. Nothing is
+/// recorded for a teacher all the same: none of its parameters asks for a gradient.
+///
+/// ```
+/// use burn::tensor::Device;
+/// use firetender_kts::teacher;
+/// use firetender_lm::{CausalLm, ModelConfig, Transformer};
+/// let base = Transformer::init(&ModelConfig::llama(20, 16, 2, 2, 1, 32), 0, &Device::flex()).unwrap();
+/// assert!(teacher(&base).device().is_autodiff());
+/// ```
+#[must_use]
+pub fn teacher<M: Module>(base: &M) -> M {
+    struct Track;
+    impl ModuleMapper for Track {
+        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            tracked(param)
+        }
+    }
+    base.valid().map(&mut Track)
+}
+
 /// SHA-256 over every parameter that is no factor, in hexadecimal.
 pub(crate) fn base_hash<M: Module>(model: &M) -> String {
     struct Hash {
@@ -309,32 +340,55 @@ pub(crate) fn base_hash<M: Module>(model: &M) -> String {
     crate::vectors::hex(&hash.hash.finalize())
 }
 
-/// Sees every factor of a model: path of the weight, `a` or `b`, and the parameter's value.
-struct Visitor<F> {
-    path: Path,
-    see: F,
-}
-
-impl<F: FnMut(String, char, Tensor<2>)> ModuleVisitor for Visitor<F> {
-    fn enter_module(&mut self, name: &str, _kind: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _name: &str, _kind: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some((place, which)) = self.path.factor() {
-            (self.see)(place, which, same_rank(param.val()));
-        }
-    }
+/// A factor as a visitor sees it.
+pub(crate) struct Seen {
+    /// Path of the adapted weight.
+    pub(crate) place: String,
+    /// `a` or `b`.
+    pub(crate) which: char,
+    pub(crate) value: Tensor<2>,
+    /// Its gradient, where gradients are at hand and it has one.
+    pub(crate) gradient: Option<Tensor<2>>,
 }
 
 /// Calls `see` for every factor attached to a model.
-pub(crate) fn visit_factors<M: Module>(model: &M, see: impl FnMut(String, char, Tensor<2>)) {
+pub(crate) fn visit_factors<M: Module>(
+    model: &M,
+    gradients: Option<&Gradients>,
+    see: impl FnMut(Seen),
+) {
+    struct Visitor<'a, F> {
+        path: Path,
+        gradients: Option<&'a Gradients>,
+        see: F,
+    }
+    impl<F: FnMut(Seen)> ModuleVisitor for Visitor<'_, F> {
+        fn enter_module(&mut self, name: &str, _kind: &str) {
+            self.path.enter(name);
+        }
+        fn exit_module(&mut self, _name: &str, _kind: &str) {
+            self.path.exit();
+        }
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            if let Some((place, which)) = self.path.factor() {
+                let value = param.val();
+                // The gradient belongs to the leaf itself: a reshaped tensor is another node of the graph.
+                let gradient = self.gradients.and_then(|all| value.grad(all));
+                (self.see)(Seen {
+                    place,
+                    which,
+                    value: same_rank(value.without_autodiff()),
+                    gradient: gradient.map(same_rank),
+                });
+            }
+        }
+    }
     let path = Path::default();
-    model.visit(&mut Visitor { path, see });
+    model.visit(&mut Visitor {
+        path,
+        gradients,
+        see,
+    });
 }
 
 /// Replaces every factor attached to a model by what `change` makes of it; gradients are required of the result.
@@ -393,7 +447,7 @@ impl Reparameterizer for Attach<'_> {
         path: &str,
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<LoraAdapter>) {
-        let base = param.set_require_grad(false);
+        let base = tracked(param);
         let lora = self.adapter.factors.get(path).map(|factors| {
             let [inputs, rank, outputs] = factors.dims;
             let device = self.device.clone().autodiff();

@@ -20,9 +20,9 @@ impl FactorGradients {
     #[must_use]
     pub fn of<M: Module>(model: &M, gradients: &Gradients) -> Self {
         let mut values = BTreeMap::new();
-        visit_factors(model, |place, which, value| {
-            if let Some(gradient) = value.grad(gradients) {
-                values.insert((place, which), gradient);
+        visit_factors(model, Some(gradients), |seen| {
+            if let Some(gradient) = seen.gradient {
+                values.insert((seen.place, seen.which), gradient);
             }
         });
         Self { values }

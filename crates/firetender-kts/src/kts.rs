@@ -28,7 +28,7 @@ impl std::fmt::Debug for KlThenSteer<'_> {
 }
 
 impl<'a> KlThenSteer<'a> {
-    /// Checks that everything fits together. `teacher` is the base, without adapter.
+    /// Checks that everything fits together. `teacher` is the base, without adapter, as [`crate::teacher`] makes it.
     ///
     /// # Errors
     /// [`KtsError::Options`] for options that cannot be, among them: steering without any source of directions, a scope of

@@ -13,16 +13,19 @@
 //!    [`KtsOptions::recommended`].
 //! 2. [`Source`]s of directions, read once into a [`VectorBank`]; [`Texts`] to train on.
 //! 3. [`KlThenSteer`] is the objective, [`train`] the loop: resumable, watched by a [`TrainObserver`], with [`Probe`]s.
-//! 4. [`Adapter`]: attach it, merge it, add it to another, save it in PEFT's naming.
+//! 4. [`Judge`] measures effect and damage against the base; [`damage_at`] compares methods at equal effect.
+//! 5. [`Adapter`]: attach it, merge it, add it to another, save it in PEFT's naming.
 //!
 //! [`step`] is one step as a pure function, for loops of your own; feature `learner` makes it a train step of `burn-train`.
 
 mod adapter;
+mod baselines;
 mod checkpoint;
 mod dose;
 mod draw;
 mod error;
 mod gradients;
+mod judge;
 mod kts;
 mod lora;
 mod loss;
@@ -30,17 +33,20 @@ mod objective;
 mod observe;
 mod optimiser;
 mod options;
+mod peft;
 mod push;
 mod step;
 mod texts;
 mod train;
 mod vectors;
 
-pub use adapter::{Adapter, Factors};
+pub use adapter::{Adapter, Factors, teacher};
+pub use baselines::{Dpo, DpoOptions, Imitate, Preferred, Representation, RepresentationOptions};
 pub use dose::{DoseOptions, Per, Strength};
 pub use draw::{Draw, Drawer, SourceSize};
 pub use error::KtsError;
 pub use gradients::FactorGradients;
+pub use judge::{Judge, JudgedPoint, Matched, damage_at};
 pub use kts::{KlThenSteer, Minibatch};
 pub use lora::{LoraOptions, LoraStart};
 pub use loss::{Divergence, LossOptions, TokenScope};

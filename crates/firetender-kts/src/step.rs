@@ -57,10 +57,11 @@ pub(crate) fn at_cells(
 /// ```
 /// use burn::tensor::Device;
 /// use firetender_hooks::{Padding, Pass};
-/// use firetender_kts::{LoraOptions, LossOptions, Push, step_loss};
+/// use firetender_kts::{LoraOptions, LossOptions, Push, step_loss, teacher};
 /// use firetender_lm::{ModelConfig, Transformer};
-/// let teacher = Transformer::init(&ModelConfig::llama(20, 16, 2, 2, 1, 32), 0, &Device::flex()).unwrap();
-/// let student = LoraOptions::default().start(&teacher, 1).unwrap().attach(teacher.clone()).unwrap();
+/// let base = Transformer::init(&ModelConfig::llama(20, 16, 2, 2, 1, 32), 0, &Device::flex()).unwrap();
+/// let teacher = teacher(&base);
+/// let student = LoraOptions::default().start(&base, 1).unwrap().attach(base).unwrap();
 /// let pass = Pass::whole(&[vec![3, 1, 4], vec![1, 5]], Padding::Right, 0).unwrap();
 /// let loss = step_loss(&student, &teacher, &pass, &Push::nothing(), &LossOptions::default()).unwrap();
 /// assert_eq!(loss.into_scalar::<f32>(), 0.0, "a fresh adapter, unsteered, is the teacher");

@@ -115,7 +115,8 @@ pub struct Trained {
 /// let mut options = KtsOptions::default();
 /// options.training.steps = 3;
 /// let bank = VectorBank::read(&base, &options.vectors, vec![Source::fixed("up", vector)])?;
-/// let mut objective = KlThenSteer::new(&base, &texts, bank, &options)?;
+/// let teacher = teacher(&base);
+/// let mut objective = KlThenSteer::new(&teacher, &texts, bank, &options)?;
 /// let start = options.lora.start(&base, options.training.seed)?;
 /// let mut history = History::default();
 /// let trained = train(&base, &start, &mut objective, &options.training, &Run::new(), &mut history)?;

@@ -10,7 +10,7 @@ use super::*;
 use crate::{
     Adapter, Divergence,
     adapter::tests::{model, moved},
-    base_hash,
+    base_hash, teacher,
 };
 
 fn vector() -> SteeringVector {
@@ -47,7 +47,7 @@ fn values(gradient: &Tensor<2>) -> Vec<f32> {
 /// Invariant 2.
 #[test]
 fn a_fresh_student_has_loss_zero_and_no_gradient_of_a() {
-    let teacher = model();
+    let teacher = teacher(&model());
     let fresh = crate::LoraOptions::default().start(&teacher, 1).unwrap();
     let student = fresh.attach(teacher.clone()).unwrap();
     let options = LossOptions::default();
@@ -72,17 +72,17 @@ fn a_fresh_student_has_loss_zero_and_no_gradient_of_a() {
 /// Invariant 3: only factors have gradients, and the teacher leaves none.
 #[test]
 fn the_base_has_no_gradients() {
-    let teacher = model();
+    let teacher = teacher(&model());
     let student = moved(&teacher, 1).attach(teacher.clone()).unwrap();
     let options = LossOptions::default();
     let push = Push::one(&vector(), 0.5);
     let target = predictions(&teacher, &pass(0), &mut Untouched, &options).unwrap();
-    assert!(!target.is_autodiff());
+    assert!(!target.is_tracked());
     let loss = step_loss(&student, &teacher, &pass(0), &push, &options).unwrap();
     let gradients = loss.backward();
     for block in &student.blocks {
         let base = block.attn.q_proj.weight.base();
-        assert!(!base.is_autodiff() || base.grad(&gradients).is_none());
+        assert!(base.grad(&gradients).is_none());
     }
     let found = FactorGradients::of(&student, &gradients);
     assert_eq!(found.iter().count(), 28);
@@ -92,7 +92,7 @@ fn the_base_has_no_gradients() {
 /// Invariant 20: the reference fails this.
 #[test]
 fn padding_never_enters_the_loss() {
-    let teacher = model();
+    let teacher = teacher(&model());
     let student = moved(&teacher, 1).attach(teacher.clone()).unwrap();
     let push = Push::one(&vector(), 0.5);
     let loss = |pads, scope| {
@@ -122,7 +122,7 @@ fn padding_never_enters_the_loss() {
 /// Invariant 18: the gradient is the slope, for every divergence.
 #[test]
 fn gradients_are_slopes() {
-    let teacher = model();
+    let teacher = teacher(&model());
     let adapter = moved(&teacher, 1);
     let push = Push::rows(&[Some((&vector(), 0.4)), None, Some((&vector(), -0.2))]).unwrap();
     for divergence in [
@@ -169,7 +169,7 @@ fn gradients_are_slopes() {
 /// Invariant 11: never negative, quadratic in small strengths, and not symmetric.
 #[test]
 fn the_divergence_behaves_as_one() {
-    let base = model();
+    let base = teacher(&model());
     let student = crate::LoraOptions::default().start(&base, 1).unwrap();
     let student = student.attach(base.clone()).unwrap();
     let loss = |k, divergence| {
@@ -201,7 +201,7 @@ fn the_divergence_behaves_as_one() {
 /// Invariant 7: a row's push stays in its row.
 #[test]
 fn rows_do_not_mix() {
-    let teacher = model();
+    let teacher = teacher(&model());
     let options = LossOptions::default();
     let rows = [vec![3, 1, 4], vec![2, 6, 5]];
     let both = Pass::whole(&rows, Padding::Right, 0).unwrap();
@@ -260,14 +260,14 @@ impl Reparameterizer for AttachDense<'_> {
                 },
             }
         });
-        (param.set_require_grad(false), dense)
+        (super::super::adapter::tracked(param), dense)
     }
 }
 
 /// Two thin products give what the full weight gives.
 #[test]
 fn low_rank_and_dense_agree() {
-    let teacher = model();
+    let teacher = teacher(&model());
     let adapter = moved(&teacher, 4);
     let thin = adapter.attach(teacher.clone()).unwrap();
     let dense: Transformer = teacher

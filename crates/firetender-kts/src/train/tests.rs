@@ -7,7 +7,7 @@ use firetender_steer::SteeringVector;
 use super::*;
 use crate::{
     History, KlThenSteer, KtsOptions, PairCount, Source, Texts, VectorBank, VectorsFrom,
-    adapter::tests::model,
+    adapter::tests::model, teacher,
 };
 
 fn texts() -> Texts {
@@ -45,7 +45,8 @@ fn run(
     observer: &mut dyn TrainObserver,
 ) -> Result<Trained, KtsError> {
     let bank = VectorBank::read(base, &options.vectors, sources)?;
-    let mut objective = KlThenSteer::new(base, &texts(), bank, options)?;
+    let plain = teacher(base);
+    let mut objective = KlThenSteer::new(&plain, &texts(), bank, options)?;
     let start = options.lora.start(base, options.training.seed)?;
     train(
         base,
@@ -138,6 +139,7 @@ fn a_resumed_run_ends_where_an_unbroken_one_does() {
         )
         .unwrap();
         assert_eq!(resumed, whole);
+        assert_ne!(whole.adapter, options.lora.start(&base, options.training.seed).unwrap());
         let mut other = options.clone();
         other.dose.p_steer = 0.5;
         let refused = run(
@@ -236,7 +238,8 @@ fn a_loss_that_is_no_number_stops_the_run_before_the_optimiser_moves() {
     let base = model();
     let options = options(9);
     let bank = VectorBank::read(&base, &options.vectors, vec![fixed()]).unwrap();
-    let objective = KlThenSteer::new(&base, &texts(), bank, &options).unwrap();
+    let plain = teacher(&base);
+    let objective = KlThenSteer::new(&plain, &texts(), bank, &options).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let checkpoints = Run::new().with_checkpoints(folder.path(), 2);
     let start = options.lora.start(&base, 1).unwrap();

@@ -1,0 +1,85 @@
+//! What a model is trained and judged on: Ember's world, or everyday texts for any other model.
+
+mod ember;
+mod everyday;
+
+use firetender_hooks::ReadAt;
+use firetender_kts::{Preferred, Source, Texts};
+use firetender_steer::{Contrast, Effect, Layers, NextTokenOdds, SteeringVector};
+use firetender_support::{Failure, Model};
+
+use crate::arguments::Arguments;
+
+/// A contrast whose directions students are steered with, and prompts on which the effect shows.
+pub(crate) struct Concept {
+    pub(crate) name: &'static str,
+    pub(crate) contrast: Contrast,
+    pub(crate) targets: Vec<Vec<u32>>,
+}
+
+/// A multiple-choice question: the prompt without and with a wrong suggestion, the options, the right and the suggested one.
+pub(crate) struct Question {
+    pub(crate) plain: Vec<u32>,
+    pub(crate) suggesting: Vec<u32>,
+    pub(crate) options: Vec<Vec<u32>>,
+    pub(crate) correct: usize,
+    pub(crate) suggested: usize,
+}
+
+/// Everything that the comparison needs.
+pub(crate) struct World {
+    pub(crate) model: Model,
+    /// What positive strengths do.
+    pub(crate) effect_name: &'static str,
+    /// The concepts of training; the first one's vector is judged.
+    pub(crate) concepts: Vec<Concept>,
+    /// The judged vector, made of all pairs of the first concept.
+    pub(crate) vector: SteeringVector,
+    pub(crate) layers: Layers,
+    /// The effect on held-out target prompts.
+    pub(crate) effect: NextTokenOdds,
+    /// Harmless texts to train on, and held-out ones.
+    pub(crate) texts: Texts,
+    pub(crate) held_out: Texts,
+    /// Answers of the base to the prompts of `texts`.
+    pub(crate) base_answers: Texts,
+    pub(crate) preferred: Vec<Preferred>,
+    pub(crate) unwanted: Texts,
+    /// A vector that is in no training, and questions on which it shows.
+    pub(crate) transfer: Option<(SteeringVector, Vec<Question>)>,
+    pub(crate) strengths: Vec<f64>,
+    pub(crate) steps: u64,
+    pub(crate) batch: usize,
+    pub(crate) rank: usize,
+    pub(crate) rate: f64,
+}
+
+impl World {
+    pub(crate) fn open(arguments: &Arguments) -> Result<Self, Failure> {
+        let device = firetender_support::device(arguments.device.as_deref())?;
+        let model = Model::open(&arguments.model, &device)?;
+        if arguments.model == "ember" {
+            ember::world(model, arguments)
+        } else {
+            everyday::world(model, arguments)
+        }
+    }
+
+    /// The concepts as sources of directions.
+    pub(crate) fn sources(&self) -> Result<Vec<Source>, Failure> {
+        let source = |c: &Concept| {
+            Source::concept(c.name, c.contrast.clone(), ReadAt::LastToken)
+                .with_targets(c.targets.clone())
+        };
+        Ok(self.concepts.iter().map(source).collect())
+    }
+
+    /// Random directions as long as the judged one.
+    pub(crate) fn random_source(&self) -> Source {
+        Source::random("random", self.vector.clone())
+    }
+
+    pub(crate) fn effect(&self) -> &dyn Effect {
+        &self.effect
+    }
+}

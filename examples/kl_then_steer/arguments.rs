@@ -14,7 +14,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "ember")]
     pub(crate) model: String,
     /// Methods, separated by commas; `all` for every one. See the first lines of the report for what each is.
-    #[arg(long, default_value = "kts,kts_keep,kts_rare,imitate,dpo,dpo_rank1,representation,kts_dpo")]
+    #[arg(
+        long,
+        default_value = "kts,kts_keep,kts_rare,imitate,dpo,dpo_rank1,representation,kts_dpo"
+    )]
     pub(crate) methods: String,
     /// Runs with different seeds, of the methods that draw directions.
     #[arg(long, default_value_t = 5)]
@@ -65,7 +68,10 @@ impl Arguments {
         if self.methods.trim().is_empty() {
             return Ok(vec![]);
         }
-        self.methods.split(',').map(|name| Method::named(name.trim())).collect()
+        self.methods
+            .split(',')
+            .map(|name| Method::named(name.trim()))
+            .collect()
     }
 
     pub(crate) fn seeds(&self) -> Result<u64, Failure> {

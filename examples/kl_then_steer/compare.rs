@@ -30,18 +30,27 @@ pub(crate) struct Transfer {
 
 /// The damage of each seed at an effect; `None` for those that do not reach it.
 pub(crate) fn matched(judged: &Judged, effect: f64) -> Vec<Option<f64>> {
-    judged.curves.iter().map(|c| Some(damage_at(c, effect)?.damage)).collect()
+    judged
+        .curves
+        .iter()
+        .map(|c| Some(damage_at(c, effect)?.damage))
+        .collect()
 }
 
 /// Mean over seeds with its interval, if all seeds have a value.
 pub(crate) fn over_seeds(values: &[Option<f64>]) -> Option<Estimate> {
     let all: Option<Vec<f64>> = values.iter().copied().collect();
-    all.filter(|v| !v.is_empty()).map(|v| Bootstrap::default().mean(&v))
+    all.filter(|v| !v.is_empty())
+        .map(|v| Bootstrap::default().mean(&v))
 }
 
 /// Mean over seeds of a number at one strength.
 pub(crate) fn at(judged: &Judged, point: usize, pick: impl Fn(&JudgedPoint) -> f64) -> Estimate {
-    let values: Vec<f64> = judged.curves.iter().map(|curve| pick(&curve[point])).collect();
+    let values: Vec<f64> = judged
+        .curves
+        .iter()
+        .map(|curve| pick(&curve[point]))
+        .collect();
     Bootstrap::default().mean(&values)
 }
 
@@ -93,7 +102,10 @@ fn likeliest(
         context: prompt.to_vec(),
         continuations: question.options.clone(),
     };
-    let totals: Vec<f64> = score(model, &request, hook)?.iter().map(firetender_lm::Scored::total).collect();
+    let totals: Vec<f64> = score(model, &request, hook)?
+        .iter()
+        .map(firetender_lm::Scored::total)
+        .collect();
     Ok((0..totals.len())
         .max_by(|a, b| totals[*a].total_cmp(&totals[*b]))
         .unwrap_or(0))

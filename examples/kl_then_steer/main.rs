@@ -55,14 +55,19 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             let adapter = method::adapter(method, &world, arguments, seed, &mut history)?;
             judged.seconds += begun.elapsed().as_secs_f64();
             note(method, seed, &history);
-            let folder = arguments.out.join(format!("adapter-{}-{seed}", method.name()));
+            let folder = arguments
+                .out
+                .join(format!("adapter-{}-{seed}", method.name()));
             if method != Method::KtsDpo {
                 adapter.save_peft(&folder, &arguments.model)?;
             }
             let student = method::student(&world, &adapter)?;
-            judged.curves.push(compare::judge(&world, &judge, &student, &world.vector)?);
+            judged
+                .curves
+                .push(compare::judge(&world, &judge, &student, &world.vector)?);
             if seed == 0 {
-                judged.random = compare::judge(&world, &judge, &student, &world.vector.random_like(1))?;
+                judged.random =
+                    compare::judge(&world, &judge, &student, &world.vector.random_like(1))?;
                 judged.transfer = compare::transfer(&world, &student)?;
                 if let (Method::KtsKeep, Some(folder)) = (method, &arguments.export) {
                     student.save(folder, StoreAs::F32)?;
@@ -94,17 +99,46 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         });
         println!("{found}");
     } else {
-        println!("{}\n{}\n{}", tables.curves.to_markdown(), tables.matched.to_markdown(), tables.transfer.to_markdown());
+        println!(
+            "{}\n{}\n{}",
+            tables.curves.to_markdown(),
+            tables.matched.to_markdown(),
+            tables.transfer.to_markdown()
+        );
     }
     output::write(&world, &all, tables, &arguments.out)?;
-    eprintln!("Figures: {} ({:.1?} in all)", arguments.out.join("index.html").display(), begun.elapsed());
+    eprintln!(
+        "Figures: {} ({:.1?} in all)",
+        arguments.out.join("index.html").display(),
+        begun.elapsed()
+    );
     Ok(())
 }
 
 /// One line on how a training went.
 fn note(method: Method, seed: u64, history: &History) {
-    let part = |name: &str| history.recent(name, 50).map(|x| format!(" {name} {x:.4}")).unwrap_or_default();
-    let parts: String = ["kl_steered", "kl_unsteered", "kept", "imitate", "dpo", "margin", "cosine", "distance"].map(part).concat();
+    let part = |name: &str| {
+        history
+            .recent(name, 50)
+            .map(|x| format!(" {name} {x:.4}"))
+            .unwrap_or_default()
+    };
+    let parts: String = [
+        "kl_steered",
+        "kl_unsteered",
+        "kept",
+        "imitate",
+        "dpo",
+        "margin",
+        "cosine",
+        "distance",
+    ]
+    .map(part)
+    .concat();
     let steered = 100.0 * history.share_steered();
-    eprintln!("{} seed {seed}: {} steps,{parts}, {steered:.0} % steered", method.name(), history.steps.len());
+    eprintln!(
+        "{} seed {seed}: {} steps,{parts}, {steered:.0} % steered",
+        method.name(),
+        history.steps.len()
+    );
 }

@@ -64,19 +64,30 @@ impl Method {
             Some(method) => Ok(method),
             None => {
                 let known: Vec<&str> = Self::ALL.map(Self::name).to_vec();
-                fail(format!("method `{name}`: expected some of {}", known.join(", ")))
+                fail(format!(
+                    "method `{name}`: expected some of {}",
+                    known.join(", ")
+                ))
             }
         }
     }
 
     /// Whether more than one seed is worth its time.
     pub(crate) fn repeated(self) -> bool {
-        matches!(self, Self::Kts | Self::KtsKeep | Self::KtsRare | Self::KtsRandom | Self::Imitate)
+        matches!(
+            self,
+            Self::Kts | Self::KtsKeep | Self::KtsRare | Self::KtsRandom | Self::Imitate
+        )
     }
 }
 
 /// The options of the methods that steer while they train.
-pub(crate) fn options(method: Method, world: &World, arguments: &Arguments, seed: u64) -> KtsOptions {
+pub(crate) fn options(
+    method: Method,
+    world: &World,
+    arguments: &Arguments,
+    seed: u64,
+) -> KtsOptions {
     let mut options = KtsOptions {
         lora: LoraOptions {
             rank: arguments.rank.unwrap_or(world.rank),
@@ -88,7 +99,11 @@ pub(crate) fn options(method: Method, world: &World, arguments: &Arguments, seed
     options.vectors.layers = world.layers.clone();
     options.dose.strength = firetender_kts::Strength::Symmetric(arguments.dose.unwrap_or(1.5));
     let training = &mut options.training;
-    training.steps = if arguments.quick { 6 } else { arguments.steps.unwrap_or(world.steps) };
+    training.steps = if arguments.quick {
+        6
+    } else {
+        arguments.steps.unwrap_or(world.steps)
+    };
     training.batch = arguments.batch.unwrap_or(world.batch);
     training.seed = 19 + seed;
     training.optimiser.rate = arguments.rate.unwrap_or(world.rate);
@@ -131,8 +146,15 @@ pub(crate) fn adapter(
         ..DpoOptions::default()
     };
     let mut objective: Box<dyn Objective + '_> = match method {
-        Method::Imitate => Box::new(Imitate::new(teacher, &world.base_answers, bank()?, &options)?),
-        Method::Dpo | Method::DpoRank1 => Box::new(Dpo::new(teacher, world.preferred.clone(), &dpo)?),
+        Method::Imitate => Box::new(Imitate::new(
+            teacher,
+            &world.base_answers,
+            bank()?,
+            &options,
+        )?),
+        Method::Dpo | Method::DpoRank1 => {
+            Box::new(Dpo::new(teacher, world.preferred.clone(), &dpo)?)
+        }
         Method::Representation => {
             let settings = RepresentationOptions {
                 layers: world.layers.clone(),
@@ -140,19 +162,39 @@ pub(crate) fn adapter(
                 seed: training_seed,
                 ..RepresentationOptions::default()
             };
-            Box::new(Representation::new(teacher, &world.unwanted, &world.texts, &settings)?)
+            Box::new(Representation::new(
+                teacher,
+                &world.unwanted,
+                &world.texts,
+                &settings,
+            )?)
         }
         _ => Box::new(KlThenSteer::new(teacher, &world.texts, bank()?, &options)?),
     };
     match method {
-        Method::Dpo => options.lora = ranked(128),
-        Method::DpoRank1 => options.lora = ranked(1),
+        // The paper's ranks and rates.
+        Method::Dpo => {
+            options.lora = ranked(128);
+            options.training.optimiser.rate = 1e-4;
+        }
+        Method::DpoRank1 => {
+            options.lora = ranked(1);
+            options.training.optimiser.rate = 2e-4;
+        }
         _ => {}
     }
     let start = options.lora.start(base, training_seed)?;
     let folder = arguments.out.join(format!("{}-{seed}", method.name()));
     let run = Run::new().with_checkpoints(&folder, 25);
-    Ok(train(base, &start, objective.as_mut(), &options.training, &run, observer)?.adapter)
+    Ok(train(
+        base,
+        &start,
+        objective.as_mut(),
+        &options.training,
+        &run,
+        observer,
+    )?
+    .adapter)
 }
 
 fn ranked(rank: usize) -> LoraOptions {

@@ -16,7 +16,11 @@ pub(crate) struct Tables {
 
 fn columns(names: &[&str]) -> Vec<Column> {
     let align = |i: usize| if i == 0 { Align::Left } else { Align::Right };
-    names.iter().enumerate().map(|(i, name)| Column::new(*name, align(i))).collect()
+    names
+        .iter()
+        .enumerate()
+        .map(|(i, name)| Column::new(*name, align(i)))
+        .collect()
 }
 
 pub(crate) fn tables(world: &World, all: &[Judged], effects: &[f64]) -> Result<Tables, Failure> {
@@ -82,13 +86,22 @@ pub(crate) fn tables(world: &World, all: &[Judged], effects: &[f64]) -> Result<T
 }
 
 /// Writes `index.html` with the figures, and `curves.md`.
-pub(crate) fn write(world: &World, all: &[Judged], tables: Tables, folder: &std::path::Path) -> Result<(), Failure> {
+pub(crate) fn write(
+    world: &World,
+    all: &[Judged],
+    tables: Tables,
+    folder: &std::path::Path,
+) -> Result<(), Failure> {
     let line = |title: &str, y: Axis, pick: fn(&firetender_kts::JudgedPoint) -> f64| {
         let mut chart = LineChart::new(title, Axis::linear("strength"), y);
         // A figure holds eight lines.
         for judged in all.iter().take(8) {
-            let means: Vec<firetender_steer::Estimate> = (0..world.strengths.len()).map(|i| at(judged, i, pick)).collect();
-            let side = |pick: fn(&firetender_steer::Estimate) -> f64| -> Vec<f64> { means.iter().map(pick).collect() };
+            let means: Vec<firetender_steer::Estimate> = (0..world.strengths.len())
+                .map(|i| at(judged, i, pick))
+                .collect();
+            let side = |pick: fn(&firetender_steer::Estimate) -> f64| -> Vec<f64> {
+                means.iter().map(pick).collect()
+            };
             let series = Series::new(judged.name.clone(), &world.strengths, &side(|e| e.value))
                 .band(&side(|e| e.low), &side(|e| e.high))
                 .markers(true);
@@ -103,8 +116,16 @@ pub(crate) fn write(world: &World, all: &[Judged], tables: Tables, folder: &std:
         tables.transfer.to_markdown()
     );
     let mut section = Section::new("Effect and damage")
-        .figure(line("Effect over strength", Axis::linear(world.effect_name), |p| p.effect())?)
-        .figure(line("Damage over strength", Axis::linear("KL, nats a token"), |p| p.damage())?)
+        .figure(line(
+            "Effect over strength",
+            Axis::linear(world.effect_name),
+            |p| p.effect(),
+        )?)
+        .figure(line(
+            "Damage over strength",
+            Axis::linear("KL, nats a token"),
+            |p| p.damage(),
+        )?)
         .table(tables.matched)
         .table(tables.curves);
     if !tables.transfer.is_empty() {

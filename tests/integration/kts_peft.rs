@@ -29,7 +29,8 @@ fn what_is_written_is_what_peft_wrote() {
     let adapter = Adapter::load_peft(golden_path("lora/adapter")).unwrap();
     let folder = tempfile::tempdir().unwrap();
     adapter.save_peft(folder.path(), "llama").unwrap();
-    let read = |folder: &std::path::Path| std::fs::read(folder.join("adapter_model.safetensors")).unwrap();
+    let read =
+        |folder: &std::path::Path| std::fs::read(folder.join("adapter_model.safetensors")).unwrap();
     let (ours, theirs) = (read(folder.path()), read(&golden_path("lora/adapter")));
     let tensors = |bytes: &[u8]| -> Vec<(String, Vec<usize>, Vec<u8>)> {
         let file = safetensors::SafeTensors::deserialize(bytes).unwrap();

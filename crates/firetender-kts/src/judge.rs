@@ -163,24 +163,25 @@ pub struct Matched {
     pub damage: f64,
 }
 
-/// The damage at which a method reaches an effect: walks out from strength zero in one direction, and interpolates in a
-/// straight line between the two points that the effect lies between. `None` when it is never reached: curves are not continued
-/// beyond their ends. `points` go from strength zero outward; effects rise or fall toward `effect`.
+/// The damage at which a method reaches an effect that is above the base's (for one below, negate effects): walks out from
+/// strength zero and interpolates in a straight line between the two points that the effect lies between. A method that is
+/// there without being steered has its damage at strength zero. `None` when the effect is never reached: curves are not continued
+/// beyond their ends. `points` go from strength zero outward.
 ///
 /// ```
 /// use firetender_kts::{JudgedPoint, damage_at};
 /// let point = |strength: f64, effect, damage| JudgedPoint {
 ///     strength, effects: vec![effect], kl: vec![damage], tokens: vec![1.0], agreement: 1.0,
 /// };
-/// let curve = [point(0.0, 1.0, 0.0), point(1.0, 3.0, 0.5), point(2.0, 2.5, 0.9)];
-/// assert_eq!(damage_at(&curve, 2.0).unwrap().damage, 0.25);
+/// let curve = [point(0.0, 1.0, 0.1), point(1.0, 3.0, 0.5), point(2.0, 2.5, 0.9)];
+/// assert_eq!(damage_at(&curve, 2.0).unwrap().strength, 0.5);
+/// assert_eq!(damage_at(&curve, 0.5).unwrap().damage, 0.1, "without steering");
 /// assert!(damage_at(&curve, 3.5).is_none());
 /// ```
 #[must_use]
 pub fn damage_at(points: &[JudgedPoint], effect: f64) -> Option<Matched> {
     let first = points.first()?;
-    let below = first.effect() < effect;
-    if first.effect() == effect {
+    if first.effect() >= effect {
         return Some(Matched {
             strength: first.strength,
             damage: first.damage(),
@@ -188,8 +189,7 @@ pub fn damage_at(points: &[JudgedPoint], effect: f64) -> Option<Matched> {
     }
     points.windows(2).find_map(|pair| {
         let (a, b) = (pair[0].effect(), pair[1].effect());
-        let reached = if below { b >= effect } else { b <= effect };
-        if !reached {
+        if b < effect {
             return None;
         }
         let share = (effect - a) / (b - a);

@@ -6,7 +6,9 @@ use firetender_ember::{Body, Split, chat, prompts, words};
 use firetender_hooks::{ReadAt, SiteKind, Untouched};
 use firetender_kts::{Preferred, Texts};
 use firetender_lm::{GenerateOptions, Sampling, generate};
-use firetender_steer::{Contrast, Extractor, Layers, Method, NextTokenOdds, Silent, SteeringVector, first_tokens};
+use firetender_steer::{
+    Contrast, Extractor, Layers, Method, NextTokenOdds, Silent, SteeringVector, first_tokens,
+};
 use firetender_support::{Failure, Model};
 
 use super::{Concept, Question, World};
@@ -22,7 +24,9 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
     let rows = |bodies: &[Body]| bodies.iter().map(row).collect::<Result<Vec<_>, Failure>>();
     let layers: Layers = LAYERS.parse()?;
     let contrast = |names: [&str; 2], pairs: &[prompts::Contrast]| -> Result<Contrast, Failure> {
-        let side = |pick: fn(&prompts::Contrast) -> &Body| rows(&pairs.iter().map(|p| pick(p).clone()).collect::<Vec<_>>());
+        let side = |pick: fn(&prompts::Contrast) -> &Body| {
+            rows(&pairs.iter().map(|p| pick(p).clone()).collect::<Vec<_>>())
+        };
         let (toward, away) = (side(|p| &p.toward)?, side(|p| &p.away)?);
         Ok(Contrast::new(names[0], toward, names[1], away)?)
     };
@@ -30,12 +34,17 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
         let extractor = Extractor::new(SiteKind::ResidPost)
             .with_layers(layers.clone())
             .with_read(ReadAt::LastToken);
-        Ok(extractor.extract(&model.network, contrast, Method::Mean, &mut Silent)?.vector)
+        Ok(extractor
+            .extract(&model.network, contrast, Method::Mean, &mut Silent)?
+            .vector)
     };
     let concepts = vec![
         Concept {
             name: "suspicion",
-            contrast: contrast(["suspicious", "harmless"], &prompts::suspicion(Split::Train, 0, 60))?,
+            contrast: contrast(
+                ["suspicious", "harmless"],
+                &prompts::suspicion(Split::Train, 0, 60),
+            )?,
             targets: rows(&prompts::suspicious(Split::Train, 1, many(200).max(8)))?,
         },
         Concept {
@@ -45,7 +54,10 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
         },
     ];
     let first = |texts: &[&str]| -> Result<Vec<u32>, Failure> {
-        let ids: Vec<Vec<u32>> = texts.iter().map(|text| tokens(text)).collect::<Result<_, _>>()?;
+        let ids: Vec<Vec<u32>> = texts
+            .iter()
+            .map(|text| tokens(text))
+            .collect::<Result<_, _>>()?;
         Ok(first_tokens(&ids))
     };
     let effect = NextTokenOdds::new(
@@ -78,22 +90,40 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
         };
         let ((prompt, wanted), (_, other)) = (side(&pair.toward)?, side(&pair.away)?);
         unwanted.push(([prompt.as_slice(), &other].concat(), prompt.len()));
-        preferred.push(Preferred { prompt, wanted, other });
+        preferred.push(Preferred {
+            prompt,
+            wanted,
+            other,
+        });
     }
     // What a suggestion adds to a question: taking it away again should make the model follow less.
     let items = prompts::choices(Split::Train, 9, 60);
     let sides = (
-        rows(&items.iter().map(|i| i.suggesting.clone()).collect::<Vec<_>>())?,
+        rows(
+            &items
+                .iter()
+                .map(|i| i.suggesting.clone())
+                .collect::<Vec<_>>(),
+        )?,
         rows(&items.iter().map(|i| i.prompt.clone()).collect::<Vec<_>>())?,
     );
-    let suggestion = vector(&Contrast::new("suggested", sides.0, "not suggested", sides.1)?)?;
+    let suggestion = vector(&Contrast::new(
+        "suggested",
+        sides.0,
+        "not suggested",
+        sides.1,
+    )?)?;
     let questions = prompts::choices(Split::HeldOut, 0, many(100).max(8))
         .into_iter()
         .map(|item| {
             Ok(Question {
                 plain: row(&item.prompt)?,
                 suggesting: row(&item.suggesting)?,
-                options: item.options.iter().map(|o| tokens(o)).collect::<Result<_, Failure>>()?,
+                options: item
+                    .options
+                    .iter()
+                    .map(|o| tokens(o))
+                    .collect::<Result<_, Failure>>()?,
                 correct: item.correct,
                 suggested: item.suggested,
             })
@@ -129,9 +159,21 @@ fn own_answers(model: &Model, texts: &Texts) -> Result<Texts, Failure> {
         .with_seed(1)
         .with_end_tokens(tokenizer.eos());
     let mut all = vec![];
-    let some: Vec<Vec<u32>> = texts.rows().iter().take(256).map(|(ids, prompt)| ids[..*prompt].to_vec()).collect();
+    let some: Vec<Vec<u32>> = texts
+        .rows()
+        .iter()
+        .take(256)
+        .map(|(ids, prompt)| ids[..*prompt].to_vec())
+        .collect();
     for prompts in some.chunks(32) {
-        let written = generate(&model.network, None, prompts, &options, &mut Untouched, &mut |_| ControlFlow::Continue(()))?;
+        let written = generate(
+            &model.network,
+            None,
+            prompts,
+            &options,
+            &mut Untouched,
+            &mut |_| ControlFlow::Continue(()),
+        )?;
         for (prompt, answer) in prompts.iter().zip(written) {
             let mut ids = answer.ids;
             ids.extend(tokenizer.id(chat::END));

@@ -17,7 +17,10 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
         lines(texts).into_iter().take(n).collect()
     };
     let rows = |texts: &[String], raw: bool| -> Result<Vec<Vec<u32>>, Failure> {
-        texts.iter().map(|text| model.prompt(text, None, raw)).collect()
+        texts
+            .iter()
+            .map(|text| model.prompt(text, None, raw))
+            .collect()
     };
     let layers: Layers = match &arguments.layers {
         Some(layers) => layers.parse()?,
@@ -52,14 +55,19 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
     let answered = answers(&model, &questions, if arguments.quick { 4 } else { 24 })?;
     let held_out = answered.len() / 5;
     let (judging, training) = answered.split_at(held_out.max(1));
-    let preferred = happy.iter().zip(&sad).zip(neutral.iter().cycle()).map(|((happy, sad), prompt)| {
-        let tokenizer = model.tokenizer()?;
-        Ok(Preferred {
-            prompt: prompt.clone(),
-            wanted: tokenizer.encode(&format!(" {happy}"), false)?,
-            other: tokenizer.encode(&format!(" {sad}"), false)?,
-        })
-    });
+    let preferred =
+        happy
+            .iter()
+            .zip(&sad)
+            .zip(neutral.iter().cycle())
+            .map(|((happy, sad), prompt)| {
+                let tokenizer = model.tokenizer()?;
+                Ok(Preferred {
+                    prompt: prompt.clone(),
+                    wanted: tokenizer.encode(&format!(" {happy}"), false)?,
+                    other: tokenizer.encode(&format!(" {sad}"), false)?,
+                })
+            });
     let preferred = preferred.collect::<Result<Vec<_>, Failure>>()?;
     let unwanted = rows(&sad, true)?.into_iter().map(|ids| {
         let prompt = ids.len();
@@ -91,11 +99,22 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
 }
 
 /// Greedy answers of the base.
-fn answers(model: &Model, prompts: &[Vec<u32>], tokens: usize) -> Result<Vec<(Vec<u32>, usize)>, Failure> {
+fn answers(
+    model: &Model,
+    prompts: &[Vec<u32>],
+    tokens: usize,
+) -> Result<Vec<(Vec<u32>, usize)>, Failure> {
     let options = GenerateOptions::new(tokens).with_end_tokens(model.tokenizer()?.eos());
     let mut all = vec![];
     for prompts in prompts.chunks(10) {
-        let written = generate(&model.network, None, prompts, &options, &mut Untouched, &mut |_| ControlFlow::Continue(()))?;
+        let written = generate(
+            &model.network,
+            None,
+            prompts,
+            &options,
+            &mut Untouched,
+            &mut |_| ControlFlow::Continue(()),
+        )?;
         for (prompt, answer) in prompts.iter().zip(written) {
             if !answer.ids.is_empty() {
                 all.push(([prompt.as_slice(), &answer.ids].concat(), prompt.len()));

@@ -139,7 +139,10 @@ fn a_resumed_run_ends_where_an_unbroken_one_does() {
         )
         .unwrap();
         assert_eq!(resumed, whole);
-        assert_ne!(whole.adapter, options.lora.start(&base, options.training.seed).unwrap());
+        assert_ne!(
+            whole.adapter,
+            options.lora.start(&base, options.training.seed).unwrap()
+        );
         let mut other = options.clone();
         other.dose.p_steer = 0.5;
         let refused = run(

@@ -287,7 +287,7 @@ pub(crate) fn tracked<const D: usize>(param: Param<Tensor<D>>) -> Param<Tensor<D
 /// A model as a teacher: frozen, sharing its memory, and computed by the same routes as a student.
 ///
 /// The CPU device takes a fused kernel for attention where no gradient is recorded, whose last digits differ. A fresh student
-/// would then differ from its teacher by rounding, and AdamW makes whole steps of gradients that are all rounding. Nothing is
+/// would then differ from its teacher by rounding, and `AdamW` makes whole steps of gradients that are all rounding. Nothing is
 /// recorded for a teacher all the same: none of its parameters asks for a gradient.
 ///
 /// ```

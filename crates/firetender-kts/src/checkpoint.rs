@@ -1,6 +1,6 @@
 //! Checkpoints of a training run: one safetensors file each, written whole or not at all.
 //!
-//! Tensors `PATH.a`, `PATH.b` are the factors, `PATH.a.first`, `PATH.a.second` (and of b) AdamW's running means. The metadata
+//! Tensors `PATH.a`, `PATH.b` are the factors, `PATH.a.first`, `PATH.a.second` (and of b) `AdamW`'s running means. The metadata
 //! hold the step, the number of updates of each state, and the fingerprint of base, data, vectors and options.
 
 use std::{

@@ -16,7 +16,7 @@
 //! 4. [`Judge`] measures effect and damage against the base; [`damage_at`] compares methods at equal effect.
 //! 5. [`Adapter`]: attach it, merge it, add it to another, save it in PEFT's naming.
 //!
-//! [`step`] is one step as a pure function, for loops of your own; feature `learner` makes it a train step of `burn-train`.
+//! [`step`] is one step as a pure function, for loops of your own.
 
 mod adapter;
 mod baselines;

@@ -18,7 +18,7 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LoraStart {
-    /// Uniform in ±1/√d_in, as PEFT does.
+    /// Uniform in `±1/√d_in`, as PEFT does.
     #[default]
     Uniform,
     /// Normal with deviation 1/rank, as Burn does.

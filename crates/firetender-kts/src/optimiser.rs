@@ -1,4 +1,4 @@
-//! AdamW over an adapter's factors, and how its rate changes over the steps.
+//! `AdamW` over an adapter's factors, and how its rate changes over the steps.
 //!
 //! The update is Burn's [`AdamW`]; its state is kept here by the factor's path, so that it can be written to a checkpoint and
 //! read by another process. Burn's defaults (epsilon 1e-5, decay 1e-4) are not those of the paper's code (1e-8, 0), and its
@@ -62,7 +62,7 @@ pub enum Clip {
     Each(f64),
 }
 
-/// AdamW (Loshchilov and Hutter, arXiv 1711.05101).
+/// `AdamW` (Loshchilov and Hutter, arXiv 1711.05101).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct OptimiserOptions {
@@ -113,7 +113,8 @@ impl OptimiserOptions {
                 "two numbers from 0 to below 1",
             );
         }
-        if !positive(self.epsilon) || !(self.decay.is_finite() && self.decay >= 0.0) {
+        let decays = self.decay.is_finite() && self.decay >= 0.0;
+        if !(positive(self.epsilon) && decays) {
             let found = format!("{}, {}", self.epsilon, self.decay);
             return fail(
                 "optimiser.epsilon, decay",

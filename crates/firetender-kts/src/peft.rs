@@ -152,7 +152,7 @@ impl Adapter {
         };
         let bytes = read_file(&path)?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| broken(e.to_string()))?;
-        let mut halves: BTreeMap<String, [Option<(Vec<f32>, [usize; 2])>; 2]> = BTreeMap::new();
+        let mut halves: BTreeMap<String, [Option<Half>; 2]> = BTreeMap::new();
         for (name, view) in file.tensors() {
             let (place, half) = own_path(&name).ok_or_else(|| {
                 broken(format!(
@@ -203,6 +203,9 @@ impl Adapter {
         blocks
     }
 }
+
+/// One factor: its values and shape, in our layout.
+type Half = (Vec<f32>, [usize; 2]);
 
 /// What a configuration says: the scale of factors of its rank, and of no other.
 fn config(path: &Path) -> Result<impl Fn(usize) -> Option<f64> + use<>, KtsError> {

@@ -2,7 +2,7 @@
 //!
 //! The student runs steered, the teacher plain; the loss is the mean divergence of their next-token distributions over the cells
 //! that count. Only those cells are projected to the vocabulary, the teacher leaves no graph, and nothing here draws, keeps or
-//! updates anything: [`crate::train`] and the learner of `burn-train` are both built on it.
+//! updates anything: [`crate::train`] is built on it, and so can be a loop of your own.
 
 use burn::{
     module::Module,

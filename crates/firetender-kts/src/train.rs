@@ -1,6 +1,6 @@
 //! The training loop, for every objective: accumulate, clip, move, log, write checkpoints.
 //!
-//! It needs no `burn-train`. What is drawn depends on the seed and the number of the minibatch alone, and a checkpoint holds the
+//! What is drawn depends on the seed and the number of the minibatch alone, and a checkpoint holds the
 //! factors, the optimiser's memory and the step, so a run that was stopped and resumed gives the same numbers as one that was not.
 
 use std::path::{Path, PathBuf};

@@ -31,6 +31,8 @@ pub use burn;
 pub use firetender_ember as ember;
 #[cfg(feature = "hooks")]
 pub use firetender_hooks as hooks;
+#[cfg(feature = "kts")]
+pub use firetender_kts as kts;
 #[cfg(feature = "lm")]
 pub use firetender_lm as lm;
 #[cfg(feature = "report")]

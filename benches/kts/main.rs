@@ -33,9 +33,9 @@ enum Shape {
 
 #[derive(Clone, Copy, ValueEnum, Debug, PartialEq)]
 enum Mode {
-    /// A whole step of KL-then-steer: teacher, student steered, backward, AdamW.
+    /// A whole step of KL-then-steer: teacher, student steered, backward, `AdamW`.
     Kts,
-    /// A whole step of fine-tuning: student, backward, AdamW.
+    /// A whole step of fine-tuning: student, backward, `AdamW`.
     Sft,
     /// Loss and backward of KL-then-steer, adapters as two thin products.
     Thin,

@@ -18,6 +18,8 @@ pub(crate) enum Method {
     KtsKeep,
     /// As the published code has it: one of eight minibatches steered.
     KtsRare,
+    /// Every minibatch steered: do unsteered ones help?
+    KtsAlways,
     /// KL-then-steer on random directions only: how far robustness carries over.
     KtsRandom,
     /// Training on the base's own answers, steered.
@@ -33,10 +35,11 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Kts,
         Self::KtsKeep,
         Self::KtsRare,
+        Self::KtsAlways,
         Self::KtsRandom,
         Self::Imitate,
         Self::Dpo,
@@ -50,6 +53,7 @@ impl Method {
             Self::Kts => "kts",
             Self::KtsKeep => "kts_keep",
             Self::KtsRare => "kts_rare",
+            Self::KtsAlways => "kts_always",
             Self::KtsRandom => "kts_random",
             Self::Imitate => "imitate",
             Self::Dpo => "dpo",
@@ -76,7 +80,12 @@ impl Method {
     pub(crate) fn repeated(self) -> bool {
         matches!(
             self,
-            Self::Kts | Self::KtsKeep | Self::KtsRare | Self::KtsRandom | Self::Imitate
+            Self::Kts
+                | Self::KtsKeep
+                | Self::KtsRare
+                | Self::KtsAlways
+                | Self::KtsRandom
+                | Self::Imitate
         )
     }
 }
@@ -115,6 +124,7 @@ pub(crate) fn options(
             });
         }
         Method::KtsRare => options.dose.p_steer = 0.125,
+        Method::KtsAlways => options.dose.p_steer = 1.0,
         _ => {}
     }
     options

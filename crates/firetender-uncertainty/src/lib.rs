@@ -14,6 +14,8 @@
 //! 2. [`evaluate`]: every metric in one call, as [`Metrics`]; [`MetricState`] for streams and shards. [`MetricOptions`] holds the conventions.
 //! 3. [`Objects`]: the scores of single objects in one pass; means, rankings and bootstraps are made from them. [`BinTable`],
 //!    [`ClassBins`], [`RiskCoverage`] and [`Ranking`] are the tables and curves behind the numbers.
+//! 4. [`evaluate_ensemble`]: several members, their mean and how far they disagree. [`Bootstrap`]: intervals, paired between models.
+//!    [`Conformal`]: sets of classes with a promise.
 //!
 //! Conventions differ between libraries, so each is a value with a default that follows the field, and a switch for the reference.
 //! Every sum over objects is exact in fixed point ([`ExactSum`]): no result depends on batch order, sharding or thread count.
@@ -31,8 +33,12 @@
 //! ```
 
 mod bins;
+mod bootstrap;
 mod classwise;
+mod conformal;
 mod decompose;
+mod device;
+mod diversity;
 mod error;
 mod exact;
 mod mass;
@@ -45,12 +51,19 @@ mod row;
 mod scores;
 mod selective;
 mod smooth;
+mod special;
 mod sums;
 mod targets;
 
 pub use bins::{Bin, BinState, BinTable, Binning, Bins, EdgeRule};
+pub use bootstrap::{Bootstrap, Interval, IntervalKind, MetricIntervals};
 pub use classwise::{Adaptive, AdaptiveOptions, AdaptiveState, ClassBins, TaceNorm};
+pub use conformal::{Conformal, ConformalFit, Conformity, Coverage, conformal_threshold};
 pub use decompose::{BrierParts, LikelihoodParts};
+pub use device::evaluate_tensor;
+pub use diversity::{
+    Diversity, EnsembleMetrics, ObjectDiversity, evaluate_ensemble, evaluate_sizes,
+};
 pub use error::UncertaintyError;
 pub use exact::ExactSum;
 pub use math::{log_softmax, log_sum_exp};

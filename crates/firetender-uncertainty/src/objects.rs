@@ -149,6 +149,14 @@ impl Objects {
         }
     }
 
+    pub(crate) fn from_rows(classes: usize, left_out: u64, rows: Vec<Object>) -> Self {
+        Self {
+            classes,
+            left_out,
+            rows,
+        }
+    }
+
     /// As [`Self::new`], from a tensor `[N, C]` of scores: all of it is read to the host, so that the arithmetic is `f64`.
     ///
     /// # Errors

@@ -57,6 +57,11 @@ impl Ranking {
         self.entries.push((score, positive, negative));
     }
 
+    /// Gives the objects other scores, in the order in which they were added.
+    pub(crate) fn replace_scores(&mut self, mut score: impl FnMut(f64) -> f64) {
+        self.entries.iter_mut().for_each(|e| e.0 = score(e.0));
+    }
+
     /// Scores of the positive and of the negative objects, for instance uncertainties of foreign and of familiar data.
     ///
     /// # Errors

@@ -7,12 +7,14 @@ mod gate;
 mod median;
 mod models;
 mod plans;
+mod predictions;
 mod work;
 
 pub use gate::{check_hooks, check_routes, largest_difference};
 pub use median::{Median, paired_ratios};
 pub use models::{Which, ids, load, weight_bytes};
 pub use plans::{Hook, random_vector};
+pub use predictions::{predictions, softmax};
 pub use work::{decode, prefill, step};
 
 /// What can go wrong: any error, as one line for a person.

@@ -16,7 +16,7 @@ use crate::targets::{Targets, Truth};
 
 /// As [`crate::evaluate`], for a tensor `[N, C]` on any device.
 ///
-/// Without class-wise and adaptive errors (`class_wise` and `adaptive` off) only ten numbers a row leave the device and the arithmetic of
+/// Without class-wise and adaptive errors (`class_wise` and `adaptive` off) only nine numbers a row leave the device and the arithmetic of
 /// rows is that of the tensor (`f32`: metrics within 10⁻⁵ of the host's); with them the table is read once and everything is `f64`.
 ///
 /// ```
@@ -47,7 +47,7 @@ pub fn evaluate_tensor(
 
 impl Objects {
     /// Scores every object on the device of a tensor `[N, C]`, in the tensor's precision (16-bit as `f32`), for class indices. One
-    /// transfer of ten columns. For `f32` a log-likelihood is within 2·10⁻⁶ of [`Objects::new`]'s relative to the largest logit, the
+    /// transfer of nine columns. For `f32` a log-likelihood is within 2·10⁻⁶ of [`Objects::new`]'s relative to the largest logit, the
     /// other columns within 2·10⁻⁶.
     ///
     /// ```
@@ -92,9 +92,10 @@ impl Objects {
             labels[row] = class_of(row)? as i64;
         }
         let columns = columns(kind, scores.clone(), labels.clone())?;
-        let [sum, own, top, entropy, squares, above, ranked, index] = &columns;
+        let [sum, least, own, top, entropy, squares, above, ranked, index] = &columns;
         let tolerance = Checks::default().row_sum_tolerance;
-        let whole = sum.iter().all(|s| (s - 1.0).abs() <= tolerance);
+        let whole = sum.iter().all(|s| (s - 1.0).abs() <= tolerance)
+            && (kind != ScoreKind::Probs || least.iter().all(|p| *p >= 0.0));
         if !whole {
             // Something is wrong with a row: the host says which and what. (Or nothing is, by less than f32 can tell.)
             let scores = Scores::from_tensor(kind, scores, Checks::default())?;
@@ -126,12 +127,12 @@ impl Objects {
     }
 }
 
-/// Row sums, log-probability of the label, largest probability, entropy, Σp², classes before the label, ranked score, predicted class.
+/// Row sums, least score, log-probability of the label, largest probability, entropy, Σp², classes before the label, ranked score, predicted class.
 fn columns(
     kind: ScoreKind,
     scores: Tensor<2>,
     labels: Vec<i64>,
-) -> Result<[Vec<f64>; 8], UncertaintyError> {
+) -> Result<[Vec<f64>; 9], UncertaintyError> {
     let [rows, classes] = scores.dims();
     let device = scores.device();
     let scores = match scores.dtype() {
@@ -152,6 +153,7 @@ fn columns(
         ScoreKind::LogProbs => (scores.clone().exp(), scores.clone()),
         ScoreKind::Probs => (scores.clone(), scores.clone().log()),
     };
+    let least = scores.clone().min_dim(1);
     let own_score = wide(scores.clone().gather(1, label.clone()));
     let own = logs.clone().gather(1, label.clone());
     let best = scores.clone().max_dim(1);
@@ -170,6 +172,7 @@ fn columns(
     let ranked = gap.square().slice([0..rows, 0..classes - 1]).sum_dim(1);
     let data = Transaction::default()
         .register(probs.clone().sum_dim(1))
+        .register(least)
         .register(own)
         .register(probs.clone().max_dim(1))
         .register(entropy)
@@ -182,7 +185,7 @@ fn columns(
             what: "columns of scores",
             reason: error.to_string(),
         })?;
-    let mut columns: [Vec<f64>; 8] = Default::default();
+    let mut columns: [Vec<f64>; 9] = Default::default();
     for (column, data) in columns.iter_mut().zip(data) {
         *column = data.iter::<f64>().collect();
     }

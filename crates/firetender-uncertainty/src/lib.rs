@@ -73,6 +73,6 @@ pub use options::MetricOptions;
 pub use ranking::{Bounded, RankHistogram, RankSummary, Ranking};
 pub use scores::{Checks, Floats, Repair, ScoreKind, Scores};
 pub use selective::{AurcRule, RiskCoverage, RiskPoint};
-pub use smooth::{smooth_ece, sweep_ece};
+pub use smooth::{smooth_ece, smooth_ece_at, sweep_ece};
 pub use sums::ProperSums;
 pub use targets::Targets;

@@ -24,11 +24,7 @@ pub fn smooth_ece(objects: &[(f64, f64, f64)]) -> (f64, f64) {
     if objects.is_empty() {
         return (0.0, 0.0);
     }
-    let mut sorted = objects.to_vec();
-    sort(&mut sorted);
-    let sorted: Vec<(f64, f64, f64)> = groups(&sorted)
-        .map(|g| (g.score, g.weight * g.score - g.correct, g.weight))
-        .collect();
+    let sorted = residuals(objects);
     let at = |width: f64| smooth_at(&sorted, width);
     let wide_enough = |width: f64| width < LEAST || width < at(width);
     if wide_enough(1.0) {
@@ -44,6 +40,31 @@ pub fn smooth_ece(objects: &[(f64, f64, f64)]) -> (f64, f64) {
         }
     }
     (at(high), high)
+}
+
+/// The smooth error at a bandwidth of one's own choice, in (0, 1]; smaller ones are taken for 10⁻³.
+///
+/// ```
+/// use firetender_uncertainty::smooth_ece_at;
+/// // Always sure, right half of the time.
+/// let objects: Vec<_> = (0..100).map(|i| (1.0, f64::from(i % 2), 1.0)).collect();
+/// assert!((smooth_ece_at(&objects, 0.05) - 0.5).abs() < 0.01);
+/// ```
+#[must_use]
+pub fn smooth_ece_at(objects: &[(f64, f64, f64)], bandwidth: f64) -> f64 {
+    if objects.is_empty() {
+        return 0.0;
+    }
+    smooth_at(&residuals(objects), bandwidth.clamp(1e-3, 1.0))
+}
+
+/// (confidence, sum of residuals, weight) of every distinct confidence, in rising order.
+fn residuals(objects: &[(f64, f64, f64)]) -> Vec<(f64, f64, f64)> {
+    let mut sorted = objects.to_vec();
+    sort(&mut sorted);
+    groups(&sorted)
+        .map(|g| (g.score, g.weight * g.score - g.correct, g.weight))
+        .collect()
 }
 
 /// The smooth error at one bandwidth. Takes (confidence, sum of residuals, weight).

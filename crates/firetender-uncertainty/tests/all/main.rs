@@ -4,7 +4,15 @@
     reason = "a test may unwrap: its panic is the report"
 )]
 
+mod conformal;
+mod device;
+mod ensembles;
 mod goldens;
 mod hostile;
+mod intervals;
+mod laws;
+mod peers;
 mod proper;
+mod selective;
+mod statistics;
 mod support;

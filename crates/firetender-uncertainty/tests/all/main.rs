@@ -6,11 +6,12 @@
 
 mod conformal;
 mod device;
-mod ensembles;
+
 mod goldens;
 mod hostile;
 mod intervals;
 mod laws;
+mod members;
 mod peers;
 mod proper;
 mod selective;

@@ -35,7 +35,7 @@ fn means_match_the_normal_theory() {
     }
 }
 
-/// The mean of skewed numbers: BCa moves the interval up; both cover about as often as they say, BCa nearer.
+/// The mean of skewed numbers: the corrected interval moves up, and both cover about as often as they say.
 #[test]
 fn skewed_data_is_corrected_for() {
     let (mut percentile, mut bca, mut higher) = (0, 0, 0);

@@ -6,7 +6,6 @@
 
 mod conformal;
 mod device;
-
 mod goldens;
 mod hostile;
 mod intervals;

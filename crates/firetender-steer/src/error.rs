@@ -83,7 +83,7 @@ pub enum SteerError {
     },
     /// A method that does not exist.
     #[error(
-        "`{found}` is not a method; expected mean, pca, pca_difference, pca_pair_centred, pca_repe:SEED or random:SEED"
+        "`{found}` is not a method; expected mean, pca, pca_difference, pca_pair_centred, pca_repe:SEED, whitened:SHRINKAGE (0 to 1), logistic:C, logistic_pair_centred:C, trimmed_mean:SHARE (0 to 0.5), median or random:SEED"
     )]
     Method {
         /// The text.

@@ -245,9 +245,9 @@ pub(crate) struct About {
 }
 
 impl About {
-    pub(crate) fn provenance(&self, method: Method) -> Provenance {
+    pub(crate) fn provenance(&self, method: String) -> Provenance {
         Provenance {
-            method: method.to_string(),
+            method,
             read: self.read.clone(),
             pairs: self.pairs,
             crate_version: env!("CARGO_PKG_VERSION").into(),

@@ -55,6 +55,7 @@
 //! # }
 //! ```
 
+mod aggregator;
 mod bootstrap;
 mod contrast;
 mod damage;
@@ -63,6 +64,7 @@ mod effect;
 mod error;
 mod extract;
 mod layers;
+mod length;
 mod linear;
 mod logistic;
 mod method;
@@ -75,6 +77,7 @@ mod sweep;
 mod tokens;
 mod vector;
 
+pub use aggregator::{Aggregator, Custom};
 pub use bootstrap::{Bootstrap, Estimate};
 pub use contrast::Contrast;
 pub use damage::{Benign, Damage, PromptDamage, Scope, damage, damages};
@@ -85,6 +88,7 @@ pub use effect::{
 pub use error::SteerError;
 pub use extract::{ClassMeans, Extractor, Samples};
 pub use layers::Layers;
+pub use length::Length;
 pub use logistic::{Logistic, LogisticOptions};
 pub use method::{Fitted, Method, repe_with_flips};
 pub use observe::{Observer, Silent};

@@ -10,9 +10,12 @@
 //! - [`Method::PcaRepe`]: differences with random signs, minus their mean (representation engineering).
 //!
 //! A component's sign is arbitrary; it is chosen so that most pairs project higher on the toward side, and on a tie so that the
-//! mean difference does. The mean's own sign is its definition, and a random direction is a control and stays as drawn.
+//! mean difference does. The sign of all others is their definition, toward minus away, and a random direction is a control and
+//! stays as drawn. So the meaning of a plus sign is the names of the classes, never a convention.
 
 pub(crate) mod principal;
+mod robust;
+mod whitened;
 
 use std::{fmt, str::FromStr};
 
@@ -20,18 +23,19 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::{Pairs, SteerError};
+use crate::{LogisticOptions, Pairs, SteerError};
 use principal::{dot, principal};
 
-/// A way to make a direction. As text: `mean`, `pca` (the pair-centred one), `pca_difference`, `pca_pair_centred`,
-/// `pca_repe:SEED`, `random:SEED`; a seed left out is 0.
+/// A way to make a direction. As text, with `-` and `_` the same: `mean`, `pca` (the pair-centred one), `pca_difference`,
+/// `pca_pair_centred`, `pca_repe:SEED`, `whitened:SHRINKAGE`, `logistic:C`, `logistic_pair_centred:C`, `trimmed_mean:SHARE`,
+/// `median`, `random:SEED`. What is left out is seed 0, Ledoit and Wolf's shrinkage, C = 1, a share of 0.1.
 ///
 /// ```
 /// use firetender_steer::Method;
 /// assert_eq!("pca".parse::<Method>().unwrap(), Method::PcaPairCentred);
 /// assert_eq!(Method::Random { seed: 3 }.to_string(), "random:3");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 #[non_exhaustive]
 pub enum Method {
@@ -45,6 +49,29 @@ pub enum Method {
     PcaRepe {
         /// Seed of the flips.
         seed: u64,
+    },
+    /// Linear discriminant: `Σ⁻¹ mean`, with the covariance within the classes, unit length. It turns away from directions in
+    /// which both classes vary anyway.
+    Whitened {
+        /// Share of the covariance that is replaced by its mean variance times the identity, from 0 to 1; `None` is Ledoit and
+        /// Wolf's estimate of the best one.
+        shrinkage: Option<f64>,
+    },
+    /// Weights of an L2-penalised logistic regression with intercept ([`crate::Logistic`]), unit length.
+    Logistic {
+        /// Inverse strength of the penalty, as scikit-learn's `C`.
+        c: f64,
+    },
+    /// The same without intercept on the points minus their pair's midpoint, unit length (the steering-vectors package).
+    LogisticPairCentred {
+        /// Inverse strength of the penalty, as scikit-learn's `C`.
+        c: f64,
+    },
+    /// Mean of the differences, each coordinate without its smallest and largest values; not normalised. One odd pair cannot
+    /// move it.
+    TrimmedMean {
+        /// Share that is cut at either end, from 0 to 0.5; 0.5 is the median.
+        share: f64,
     },
     /// A random direction with the length of the mean difference: the control for everything else.
     Random {
@@ -63,12 +90,24 @@ pub struct Fitted {
     pub explained_variance: f64,
 }
 
+impl Fitted {
+    /// A direction and the share of the differences' sum of squares along it.
+    #[must_use]
+    pub(crate) fn of(direction: Vec<f64>, pairs: &Pairs) -> Self {
+        let explained_variance = share(&pairs.differences(), &direction);
+        Self {
+            direction,
+            explained_variance,
+        }
+    }
+}
+
 impl Method {
     /// The fewest pairs that it works with.
     #[must_use]
     pub fn fewest_pairs(&self) -> usize {
         match self {
-            Self::PcaDifference | Self::PcaRepe { .. } => 2,
+            Self::PcaDifference | Self::PcaRepe { .. } | Self::Whitened { .. } => 2,
             _ => 1,
         }
     }
@@ -86,7 +125,34 @@ impl Method {
             what: format!("{what}; the two classes do not differ there"),
         };
         let mean = mean(&differences, width);
+        let settled = |direction: Vec<f64>, unit: bool| {
+            let norm = dot(&direction, &direction).sqrt();
+            if norm == 0.0 {
+                return Err(zero("the direction is zero"));
+            }
+            let scale = if unit { norm } else { 1.0 };
+            let direction = direction.into_iter().map(|x| x / scale).collect();
+            Ok(Fitted::of(direction, pairs))
+        };
         let (direction, explained_variance) = match self {
+            Self::Whitened { shrinkage } => {
+                let rows = within_classes(pairs);
+                let whitened = whitened::whiten(&rows, width, &mean, *shrinkage);
+                let (direction, _) = whitened.map_err(|what| SteerError::Direction {
+                    layer,
+                    what: what.into(),
+                })?;
+                return settled(direction, true);
+            }
+            Self::Logistic { c } => {
+                return settled(logistic(pairs, *c, false, layer)?, true);
+            }
+            Self::LogisticPairCentred { c } => {
+                return settled(logistic(pairs, *c, true, layer)?, true);
+            }
+            Self::TrimmedMean { share } => {
+                return settled(robust::trimmed_mean(&differences, width, *share), false);
+            }
             Self::Mean => {
                 if dot(&mean, &mean) == 0.0 {
                     return Err(zero("the mean difference is zero"));
@@ -155,6 +221,43 @@ pub fn repe_with_flips(pairs: &Pairs, flips: &[bool], layer: usize) -> Result<Fi
         direction,
         explained_variance,
     })
+}
+
+/// The samples of both classes, each minus its class's mean.
+fn within_classes(pairs: &Pairs) -> Vec<f64> {
+    let width = pairs.width();
+    let side = |rows: &[f32]| {
+        centred(
+            &rows.iter().map(|x| f64::from(*x)).collect::<Vec<_>>(),
+            width,
+        )
+    };
+    [side(pairs.toward()), side(pairs.away())].concat()
+}
+
+/// Weights of the classifier between the samples, or between the samples minus their pair's midpoint.
+fn logistic(
+    pairs: &Pairs,
+    c: f64,
+    pair_centred: bool,
+    layer: usize,
+) -> Result<Vec<f64>, SteerError> {
+    let labels: Vec<bool> = (0..2 * pairs.len()).map(|row| row < pairs.len()).collect();
+    let wide = |rows: &[f32]| rows.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
+    let rows = if pair_centred {
+        // toward − midpoint is half the difference, and away − midpoint its negative.
+        let halves: Vec<f64> = pairs.differences().iter().map(|d| d / 2.0).collect();
+        let negative: Vec<f64> = halves.iter().map(|d| -d).collect();
+        [halves, negative].concat()
+    } else {
+        [wide(pairs.toward()), wide(pairs.away())].concat()
+    };
+    let options = LogisticOptions::default()
+        .with_c(c)
+        .with_intercept(!pair_centred);
+    crate::logistic::fit(&rows, pairs.width(), &labels, &options)
+        .map(|fitted| fitted.weights().to_vec())
+        .map_err(|what| SteerError::Direction { layer, what })
 }
 
 /// First component of `rows`, turned so that most differences project on its positive side.
@@ -241,6 +344,14 @@ impl fmt::Display for Method {
             Self::Mean => f.write_str("mean"),
             Self::PcaDifference => f.write_str("pca_difference"),
             Self::PcaPairCentred => f.write_str("pca_pair_centred"),
+            Self::Whitened { shrinkage: None } => f.write_str("whitened"),
+            Self::Whitened {
+                shrinkage: Some(share),
+            } => write!(f, "whitened:{share}"),
+            Self::Logistic { c } => write!(f, "logistic:{c}"),
+            Self::LogisticPairCentred { c } => write!(f, "logistic_pair_centred:{c}"),
+            Self::TrimmedMean { share: 0.5 } => f.write_str("median"),
+            Self::TrimmedMean { share } => write!(f, "trimmed_mean:{share}"),
             Self::PcaRepe { seed } => write!(f, "pca_repe:{seed}"),
             Self::Random { seed } => write!(f, "random:{seed}"),
         }
@@ -252,19 +363,47 @@ impl FromStr for Method {
 
     fn from_str(text: &str) -> Result<Self, SteerError> {
         let fail = || SteerError::Method { found: text.into() };
-        let (name, seed) = match text.split_once(':') {
-            Some((name, seed)) => (name, Some(seed.parse::<u64>().map_err(|_| fail())?)),
+        let (name, setting) = match text.split_once(':') {
+            Some((name, setting)) => (name, Some(setting)),
             None => (text, None),
         };
-        match (name, seed) {
-            ("mean", None) => Ok(Self::Mean),
-            ("pca" | "pca_pair_centred", None) => Ok(Self::PcaPairCentred),
-            ("pca_difference", None) => Ok(Self::PcaDifference),
-            ("pca_repe", seed) => Ok(Self::PcaRepe {
-                seed: seed.unwrap_or(0),
+        let seed = || setting.map_or(Ok(0), |s| s.parse::<u64>().map_err(|_| fail()));
+        let number = |usual: f64, accepted: &dyn Fn(f64) -> bool| {
+            let found = setting.map_or(Ok(usual), |s| s.parse::<f64>().map_err(|_| fail()))?;
+            if accepted(found) {
+                Ok(found)
+            } else {
+                Err(fail())
+            }
+        };
+        let plain = |method: Self| {
+            if setting.is_none() {
+                Ok(method)
+            } else {
+                Err(fail())
+            }
+        };
+        match name.replace('-', "_").as_str() {
+            "mean" => plain(Self::Mean),
+            "median" => plain(Self::TrimmedMean { share: 0.5 }),
+            "pca" | "pca_pair_centred" => plain(Self::PcaPairCentred),
+            "pca_difference" => plain(Self::PcaDifference),
+            "pca_repe" => Ok(Self::PcaRepe { seed: seed()? }),
+            "random" => Ok(Self::Random { seed: seed()? }),
+            "whitened" => Ok(Self::Whitened {
+                shrinkage: match setting {
+                    None => None,
+                    Some(_) => Some(number(0.0, &|s| (0.0..=1.0).contains(&s))?),
+                },
             }),
-            ("random", seed) => Ok(Self::Random {
-                seed: seed.unwrap_or(0),
+            "logistic" => Ok(Self::Logistic {
+                c: number(1.0, &|c| c > 0.0 && c.is_finite())?,
+            }),
+            "logistic_pair_centred" => Ok(Self::LogisticPairCentred {
+                c: number(1.0, &|c| c > 0.0 && c.is_finite())?,
+            }),
+            "trimmed_mean" => Ok(Self::TrimmedMean {
+                share: number(0.1, &|s| (0.0..=0.5).contains(&s))?,
             }),
             _ => Err(fail()),
         }

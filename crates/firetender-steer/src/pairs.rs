@@ -1,5 +1,8 @@
 //! Activations of both classes at one layer, on the host.
 
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use crate::SteerError;
 
 /// One sample for each text of both classes at one layer; sample `i` of one class and sample `i` of the other are a pair.
@@ -85,6 +88,24 @@ impl Pairs {
     pub fn differences(&self) -> Vec<f64> {
         let both = self.toward.iter().zip(&self.away);
         both.map(|(t, a)| f64::from(*t) - f64::from(*a)).collect()
+    }
+
+    /// The members of each pair exchanged with probability ½ (the same pairs at every layer for the same seed).
+    ///
+    /// # Errors
+    /// Never for pairs that exist.
+    pub fn with_shuffled_labels(&self, seed: u64) -> Result<Self, SteerError> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut shuffled = self.clone();
+        for pair in 0..self.len() {
+            let exchange = rng.next_u32() & 1 == 1;
+            if exchange {
+                let of = pair * self.width..(pair + 1) * self.width;
+                shuffled.toward[of.clone()].copy_from_slice(&self.away[of.clone()]);
+                shuffled.away[of.clone()].copy_from_slice(&self.toward[of]);
+            }
+        }
+        Self::new(self.width, shuffled.toward, shuffled.away)
     }
 
     /// The pairs whose number the rule accepts; `None` when there are none.

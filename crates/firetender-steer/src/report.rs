@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Method, Pairs, Samples, Separation, SteerError, SteeringVector, method::principal::dot,
+    Aggregator, Length, Method, Pairs, Samples, Separation, SteerError, SteeringVector,
+    method::principal::dot,
 };
 
 /// Parts into which pairs are divided for held-out separation; fewer pairs make fewer parts.
@@ -53,7 +54,8 @@ pub struct LayerReport {
     pub separation: Option<Separation>,
     /// Share of the sum of squares of the method's rows along the direction.
     pub explained_variance: f64,
-    /// Cosine to the directions of `mean`, `pca_difference` and `pca_pair_centred`, where these exist.
+    /// Cosine to the directions of `mean`, `pca_difference`, `pca_pair_centred` and `whitened`, where these exist; see
+    /// [`Samples::cosines`] for others.
     pub cosines: BTreeMap<String, f64>,
 }
 
@@ -71,6 +73,26 @@ impl Samples {
     /// # Errors
     /// As [`Method::fit`]; [`SteerError::Direction`] also when activations are not finite.
     pub fn fit(&self, method: Method) -> Result<Extraction, SteerError> {
+        self.fit_with(&method)
+    }
+
+    /// [`fit`](Self::fit) with any aggregator, your own included.
+    ///
+    /// # Errors
+    /// As [`Aggregator::fit`]; [`SteerError::Direction`] also when activations are not finite.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use firetender_hooks::SiteKind;
+    /// use firetender_lm::{ModelConfig, Transformer};
+    /// use firetender_steer::{Contrast, Custom, Extractor, Pairs, Silent};
+    /// let model = Transformer::init(&ModelConfig::llama(20, 16, 2, 2, 1, 32), 0, &Device::flex()).unwrap();
+    /// let contrast = Contrast::new("a", vec![vec![1], vec![2]], "b", vec![vec![3], vec![4]]).unwrap();
+    /// let samples = Extractor::new(SiteKind::ResidPost).samples(&model, &contrast, &mut Silent).unwrap();
+    /// let first = Custom::new("first pair", |p: &Pairs| p.differences()[..p.width()].to_vec());
+    /// assert_eq!(samples.fit_with(&first).unwrap().vector.provenance().method, "first pair");
+    /// ```
+    pub fn fit_with(&self, method: &dyn Aggregator) -> Result<Extraction, SteerError> {
         let mut directions = BTreeMap::new();
         let mut reports = Vec::with_capacity(self.layers.len());
         for (&layer, pairs) in &self.layers {
@@ -81,7 +103,12 @@ impl Samples {
             }
             let fitted = method.fit(pairs, layer)?;
             let mut cosines = BTreeMap::new();
-            for other in [Method::Mean, Method::PcaDifference, Method::PcaPairCentred] {
+            for other in [
+                Method::Mean,
+                Method::PcaDifference,
+                Method::PcaPairCentred,
+                Method::Whitened { shrinkage: None },
+            ] {
                 if let Ok(theirs) = other.fit(pairs, layer) {
                     cosines.insert(
                         other.to_string(),
@@ -99,7 +126,7 @@ impl Samples {
             });
             directions.insert(layer, fitted.direction);
         }
-        let mut provenance = self.about.provenance(method);
+        let mut provenance = self.about.provenance(method.name());
         for report in &reports {
             let layer = report.layer;
             provenance
@@ -114,6 +141,57 @@ impl Samples {
         }
         let vector = self.about.vector(directions)?.with_provenance(provenance);
         Ok(Extraction { vector, reports })
+    }
+}
+
+impl Samples {
+    /// Cosines between the directions of several methods, by layer: `[i][j]` between methods `i` and `j`. Two methods with a
+    /// cosine near 1 need not both be tried.
+    ///
+    /// # Errors
+    /// As [`Aggregator::fit`].
+    pub fn cosines(
+        &self,
+        methods: &[&dyn Aggregator],
+    ) -> Result<BTreeMap<usize, Vec<Vec<f64>>>, SteerError> {
+        let layer = |(layer, pairs): (&usize, &Pairs)| {
+            let directions = methods
+                .iter()
+                .map(|method| Ok(method.fit(pairs, *layer)?.direction))
+                .collect::<Result<Vec<_>, SteerError>>()?;
+            let row = |a: &Vec<f64>| directions.iter().map(|b| cosine(a, b)).collect();
+            Ok((*layer, directions.iter().map(row).collect()))
+        };
+        self.layers.iter().map(layer).collect()
+    }
+
+    /// The control for a method: the members of each pair exchanged with probability ½, so that the labels mean nothing. The
+    /// model does not run again.
+    ///
+    /// # Errors
+    /// [`SteerError::Input`] when a layer holds no pairs.
+    pub fn with_shuffled_labels(&self, seed: u64) -> Result<Self, SteerError> {
+        let mut shuffled = self.clone();
+        for pairs in shuffled.layers.values_mut() {
+            *pairs = pairs.with_shuffled_labels(seed)?;
+        }
+        shuffled.about.toward = format!("{}, labels shuffled with seed {seed}", self.about.toward);
+        shuffled.about.away = format!("{}, labels shuffled with seed {seed}", self.about.away);
+        Ok(shuffled)
+    }
+}
+
+impl Extraction {
+    /// The same directions with other lengths; the reports follow.
+    ///
+    /// # Errors
+    /// As [`Length::apply`].
+    pub fn with_length(mut self, length: &Length) -> Result<Self, SteerError> {
+        self.vector = length.apply(&self.vector)?;
+        for report in &mut self.reports {
+            report.norm = self.vector.norm(report.layer).unwrap_or(report.norm);
+        }
+        Ok(self)
     }
 }
 
@@ -142,7 +220,7 @@ pub fn separation_of(direction: &[f32], pairs: &Pairs) -> Option<Separation> {
 
 /// Separation by cross-validation: projections on unit directions, counted from the midpoint of the pairs fitted to, so that
 /// parts can be pooled.
-fn held_out(method: Method, pairs: &Pairs, layer: usize) -> Option<Separation> {
+fn held_out(method: &dyn Aggregator, pairs: &Pairs, layer: usize) -> Option<Separation> {
     let folds = FOLDS.min(pairs.len());
     let (mut toward, mut away) = (vec![], vec![]);
     for fold in 0..folds {

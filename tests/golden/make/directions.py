@@ -6,6 +6,9 @@ the sign of its product with the mean difference decides."""
 
 import numpy as np
 import torch
+from scipy.stats import trim_mean
+from sklearn.covariance import ledoit_wolf
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from steering_vectors.aggregators import logistic_aggregator, mean_aggregator, pca_aggregator
 
@@ -62,6 +65,14 @@ def aggregated(toward, away, flips):
     assert np.abs(found["logistic_weights"] + error @ points).max() < 1e-4 and abs(error.sum()) < 1e-4
     centred = LogisticRegression(fit_intercept=False, **EXACT).fit(np.concatenate([toward - middle, away - middle]), labels)
     found["logistic_pair_centred"] = centred.coef_[0] / np.linalg.norm(centred.coef_)
+    found["trimmed_mean"], found["median"] = trim_mean(differences, 0.2), np.median(differences, 0)
+    # Discriminant analysis with a fixed share, and with Ledoit and Wolf's share of the covariance within the classes.
+    fixed = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.3).fit(points, labels)
+    found["whitened_fixed"] = fixed.coef_[0] / np.linalg.norm(fixed.coef_)
+    within = np.concatenate([toward - toward.mean(0), away - away.mean(0)])
+    covariance, share["ledoit_wolf"] = ledoit_wolf(within, assume_centered=True)
+    whitened = np.linalg.solve(covariance, found["mean"])
+    found["whitened"] = whitened / np.linalg.norm(whitened)
     return found, share
 
 

@@ -76,6 +76,11 @@ fn swapping_the_classes_negates_every_fitted_direction() {
         Method::PcaDifference,
         Method::PcaPairCentred,
         Method::PcaRepe { seed: 4 },
+        Method::Whitened { shrinkage: None },
+        Method::Logistic { c: 0.3 },
+        Method::LogisticPairCentred { c: 2.0 },
+        Method::TrimmedMean { share: 0.2 },
+        Method::TrimmedMean { share: 0.5 },
     ] {
         let (one, two) = (
             method.fit(&pairs, 2).unwrap(),
@@ -134,6 +139,9 @@ fn classes_that_do_not_differ_or_are_too_small_are_refused() {
         Method::Mean,
         Method::PcaPairCentred,
         Method::Random { seed: 0 },
+        Method::Logistic { c: 1.0 },
+        Method::LogisticPairCentred { c: 1.0 },
+        Method::TrimmedMean { share: 0.1 },
     ] {
         assert!(matches!(
             method.fit(&same, 3),
@@ -142,7 +150,11 @@ fn classes_that_do_not_differ_or_are_too_small_are_refused() {
     }
     let one = Pairs::new(2, vec![1.0, 2.0], vec![1.0, 3.0]).unwrap();
     assert_eq!(Method::Mean.fit(&one, 0).unwrap().direction, [0.0, -1.0]);
-    for method in [Method::PcaDifference, Method::PcaRepe { seed: 0 }] {
+    for method in [
+        Method::PcaDifference,
+        Method::PcaRepe { seed: 0 },
+        Method::Whitened { shrinkage: None },
+    ] {
         let error = method.fit(&one, 0).unwrap_err();
         assert!(matches!(
             error,
@@ -164,10 +176,117 @@ fn names_round_trip() {
         "pca_pair_centred",
         "pca_repe:7",
         "random:0",
+        "whitened",
+        "whitened:0.25",
+        "logistic:1",
+        "logistic_pair_centred:0.5",
+        "trimmed_mean:0.1",
+        "median",
     ] {
         assert_eq!(text.parse::<Method>().unwrap().to_string(), text);
     }
-    for text in ["", "median", "mean:1", "random:x", "pca:1", "random:-1"] {
+    assert_eq!(
+        "pca-pair-centred".parse::<Method>().unwrap(),
+        Method::PcaPairCentred
+    );
+    let logistic = Method::Logistic { c: 1.0 };
+    assert_eq!("logistic".parse::<Method>().unwrap(), logistic);
+    for text in [
+        "",
+        "means",
+        "mean:1",
+        "random:x",
+        "pca:1",
+        "random:-1",
+        "median:0.5",
+        "whitened:1.5",
+        "whitened:nan",
+        "logistic:0",
+        "logistic:inf",
+        "trimmed-mean:0.6",
+    ] {
         assert!(text.parse::<Method>().is_err(), "{text}");
     }
+}
+
+/// The discriminant by the text-book: whole covariance, whole inverse.
+fn discriminant(pairs: &Pairs, share: f64) -> Vec<f64> {
+    let width = pairs.width();
+    let rows = within_classes(pairs);
+    let n = (rows.len() / width) as f64;
+    let mut covariance = vec![0.0; width * width];
+    for row in rows.chunks(width) {
+        for i in 0..width {
+            for j in 0..width {
+                covariance[i * width + j] += row[i] * row[j] / n;
+            }
+        }
+    }
+    let trace: f64 = (0..width).map(|i| covariance[i * width + i]).sum();
+    covariance.iter_mut().for_each(|x| *x *= 1.0 - share);
+    (0..width).for_each(|i| covariance[i * width + i] += share * trace / width as f64);
+    let (values, vectors) = jacobi(covariance, width);
+    let mean = Method::Mean.fit(pairs, 0).unwrap().direction;
+    let mut found = vec![0.0; width];
+    for (k, value) in values.iter().enumerate() {
+        let along: f64 = (0..width).map(|i| vectors[i * width + k] * mean[i]).sum();
+        (0..width).for_each(|i| found[i] += vectors[i * width + k] * along / value);
+    }
+    let norm = dot(&found, &found).sqrt();
+    found.iter().map(|x| x / norm).collect()
+}
+
+#[test]
+fn whitening_is_the_discriminant_in_both_spaces() {
+    for (count, width, share) in [(5, 20, 0.2), (40, 12, 0.0), (40, 12, 0.4), (6, 12, 0.1)] {
+        let pairs = pairs(count, width, 11);
+        let shrinkage = Some(share);
+        let ours = Method::Whitened { shrinkage }.fit(&pairs, 0).unwrap();
+        for (a, b) in ours.direction.iter().zip(discriminant(&pairs, share)) {
+            assert_relative_eq!(*a, b, epsilon = 1e-9);
+        }
+    }
+    let few = Method::Whitened {
+        shrinkage: Some(0.0),
+    };
+    let error = few.fit(&pairs(3, 20, 1), 4).unwrap_err().to_string();
+    assert!(error.contains("has no inverse"), "{error}");
+    // All of it replaced: the mean's direction.
+    let whole = Method::Whitened {
+        shrinkage: Some(1.0),
+    };
+    let pairs = pairs(9, 20, 2);
+    let (a, b) = (whole.fit(&pairs, 0).unwrap(), Method::Mean.fit(&pairs, 0));
+    assert_relative_eq!(
+        cosine(&a.direction, &b.unwrap().direction),
+        1.0,
+        epsilon = 1e-12
+    );
+}
+
+fn cosine(a: &[f64], b: &[f64]) -> f64 {
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn whitening_finds_the_axis_that_noise_hides_and_trimming_forgets_the_odd_pair() {
+    // The classes differ by 1 along the first axis; along the second both vary by 20.
+    let (mut toward, mut away) = (vec![], vec![]);
+    for i in 0..40 {
+        let noise = 20.0 * ((i * 7919 % 41) as f32 / 41.0 - 0.5);
+        let other = 20.0 * ((i * 331 % 37) as f32 / 37.0 - 0.5);
+        let small = (i * 17 % 13) as f32 / 50.0;
+        toward.extend([1.0 + small, noise]);
+        away.extend([small, other]);
+    }
+    let pairs = Pairs::new(2, toward.clone(), away.clone()).unwrap();
+    let whitened = Method::Whitened { shrinkage: None }.fit(&pairs, 0).unwrap();
+    let mean = Method::Mean.fit(&pairs, 0).unwrap();
+    let axis = |fitted: &Fitted| cosine(&fitted.direction, &[1.0, 0.0]);
+    assert!(axis(&whitened) > 0.99 && axis(&whitened) > axis(&mean));
+    toward[0] = 1e6;
+    let odd = Pairs::new(2, toward, away).unwrap();
+    let trimmed = |pairs| Method::TrimmedMean { share: 0.1 }.fit(pairs, 0).unwrap();
+    assert!((trimmed(&odd).direction[0] - trimmed(&pairs).direction[0]).abs() < 0.1);
+    assert!(Method::Mean.fit(&odd, 0).unwrap().direction[0] > 1e4);
 }

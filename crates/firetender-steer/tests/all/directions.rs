@@ -7,11 +7,34 @@ use firetender_steer::{
 
 use crate::support::{Golden, assert_near, model};
 
-const METHODS: [(Method, &str); 3] = [
+const METHODS: [(Method, &str); 9] = [
     (Method::Mean, "mean"),
     (Method::PcaDifference, "pca_difference"),
     (Method::PcaPairCentred, "pca_pair_centred"),
+    (Method::TrimmedMean { share: 0.2 }, "trimmed_mean"),
+    (Method::TrimmedMean { share: 0.5 }, "median"),
+    (Method::Whitened { shrinkage: None }, "whitened"),
+    (
+        Method::Whitened {
+            shrinkage: Some(0.3),
+        },
+        "whitened_fixed",
+    ),
+    (Method::Logistic { c: 1.0 }, "logistic"),
+    (
+        Method::LogisticPairCentred { c: 1.0 },
+        "logistic_pair_centred",
+    ),
 ];
+
+/// scikit-learn stops its logistic fits where the gradient is some 1e-6; ours are the optimum to rounding.
+fn tolerance(name: &str) -> f64 {
+    if name.starts_with("logistic") {
+        1e-5
+    } else {
+        1e-9
+    }
+}
 
 fn pairs(golden: &Golden, layer: usize) -> Pairs {
     let side = |name: &str| golden.part(name, layer).iter().map(|x| *x as f32).collect();
@@ -34,11 +57,11 @@ fn every_method_equals_the_originals_on_the_same_activations() {
                 for (a, b) in fitted.direction.iter().zip(theirs) {
                     // Both are f64 from the same numbers; eigenvectors lose digits to the gap between eigenvalues.
                     assert!(
-                        (a - b).abs() < 1e-9,
+                        (a - b).abs() < tolerance(name),
                         "{family} {layer} {name}: {a}, expected {b}"
                     );
                 }
-                if name != "mean" {
+                if name.starts_with("pca") {
                     let share = golden.about["explained_variance"][name][layer]
                         .as_f64()
                         .unwrap();
@@ -117,7 +140,13 @@ fn directions_of_the_model_itself_equal_the_originals() {
             let found = samples.fit(method).unwrap();
             for layer in 0..4 {
                 let ours = found.vector.direction(layer).unwrap();
-                assert_near(ours, golden.part(name, layer), 1e-4, name);
+                // Whitening divides by small variances, which magnifies what f32 rounded.
+                let tolerance = if name.starts_with("white") {
+                    5e-4
+                } else {
+                    1e-4
+                };
+                assert_near(ours, golden.part(name, layer), tolerance, name);
             }
         }
         if family == "llama" {

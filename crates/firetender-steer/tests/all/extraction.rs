@@ -103,6 +103,33 @@ fn streaming_on_the_device_agrees_with_samples_on_the_host() {
 }
 
 #[test]
+fn streamed_covariances_whiten_as_samples_do() {
+    let model = model("llama");
+    let extractor = Extractor::new(SiteKind::ResidPost).with_batch(5);
+    let contrast = contrast(17);
+    let samples = extractor.samples(&model, &contrast, &mut Silent).unwrap();
+    let whitened = Method::Whitened {
+        shrinkage: Some(0.3),
+    };
+    let host = samples.fit(whitened).unwrap().vector;
+    let (a, b) = contrast.split_at(6).unwrap();
+    let of = |part: &Contrast| extractor.means_and_covariances(&model, part, &mut Silent);
+    let mut merged = of(&a).unwrap();
+    merged.merge(&of(&b).unwrap()).unwrap();
+    let streamed = merged.whitened(0.3).unwrap();
+    assert_eq!(streamed.provenance().method, "whitened:0.3");
+    for (layer, direction) in host.directions() {
+        near(streamed.direction(*layer).unwrap(), direction, 1e-4);
+    }
+    let means = extractor.means(&model, &contrast, &mut Silent).unwrap();
+    assert!(means.whitened(0.3).is_err(), "no covariances");
+    assert!(
+        merged.merge(&means).is_err() && merged.whitened(-0.1).is_err(),
+        "one side has none"
+    );
+}
+
+#[test]
 fn streams_may_read_several_tokens_of_a_text_but_pairs_need_one() {
     let model = model("llama");
     let extractor = Extractor::new(SiteKind::ResidPost).with_read(ReadAt::Each);

@@ -149,6 +149,16 @@ pub enum SteerError {
         /// What is wrong and what was expected.
         what: String,
     },
+    /// A file of texts that is not of a known shape, or a record that does not fit it.
+    #[error("{path}{}: {what}", line.map_or(String::new(), |line| format!(", line {line}")))]
+    Data {
+        /// The file, or the shape of its records.
+        path: String,
+        /// The line, where one can be named.
+        line: Option<usize>,
+        /// What is wrong and what was expected.
+        what: String,
+    },
     /// The model refused.
     #[error(transparent)]
     Lm(#[from] LmError),

@@ -5,17 +5,18 @@
 //! but the mean difference is all that comes of it. Texts run in left-padded batches of similar length; the result does not
 //! depend on the size of the batches, up to rounding of the last digit.
 
+mod by_position;
 mod means;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use burn::tensor::Tensor;
 use firetender_hooks::{HookError, Keep, Padding, Pass, ReadAt, Recorder, SiteKind};
 use firetender_lm::{CausalLm, LmShape};
 
 use crate::{
-    Contrast, Extraction, Layers, Method, Observer, Pairs, Provenance, SteerError, SteeringVector,
-    contrast::Class,
+    Contrast, Extraction, Layers, Method, Observer, Pairs, Provenance, ReadPosition, SteerError,
+    SteeringVector, contrast::Class, position::Rule,
 };
 
 pub use means::ClassMeans;
@@ -38,7 +39,8 @@ pub use means::ClassMeans;
 pub struct Extractor {
     site: SiteKind,
     layers: Layers,
-    read: ReadAt,
+    read: Rule,
+    read_name: String,
     batch: usize,
 }
 
@@ -49,7 +51,8 @@ impl Extractor {
         Self {
             site,
             layers: Layers::All,
-            read: ReadAt::LastToken,
+            read: Rule::Tokens(ReadAt::LastToken),
+            read_name: format!("{:?}", ReadAt::LastToken),
             batch: 8,
         }
     }
@@ -64,7 +67,29 @@ impl Extractor {
     /// Reads here in each text. Methods other than the mean need a rule that gives one sample a text.
     #[must_use]
     pub fn with_read(mut self, read: ReadAt) -> Self {
-        self.read = read;
+        self.read_name = format!("{read:?}");
+        self.read = Rule::Tokens(read);
+        self
+    }
+
+    /// Reads at this place of each text.
+    #[must_use]
+    pub fn with_position(mut self, position: ReadPosition) -> Self {
+        self.read = position.rule();
+        self.read_name = position.to_string();
+        self
+    }
+
+    /// Reads the mean over the positions that a rule on the row's ids and the length of its prompt gives; `name` says in files
+    /// what that is.
+    #[must_use]
+    pub fn with_rule(
+        mut self,
+        name: impl Into<String>,
+        rule: impl Fn(&[u32], usize) -> Range<usize> + Send + Sync + 'static,
+    ) -> Self {
+        self.read = Rule::Rows(Arc::new(rule));
+        self.read_name = name.into();
         self
     }
 
@@ -170,7 +195,7 @@ impl Extractor {
             away: contrast.away().into(),
             site: self.site,
             n_layers: shape.layers,
-            read: format!("{:?}", self.read),
+            read: self.read_name.clone(),
             pairs: contrast.pairs(),
         }
     }
@@ -191,15 +216,16 @@ impl Extractor {
         let mut done = 0;
         for batch in order.chunks(self.batch) {
             let rows: Vec<Vec<u32>> = batch.iter().map(|row| class.rows[*row].clone()).collect();
-            let lens = batch.iter().map(|row| class.prompt_lens[*row]).collect();
+            let lens: Vec<usize> = batch.iter().map(|row| class.prompt_lens[*row]).collect();
+            let read = self.read.at(&rows, &lens);
             let pass = Pass::whole(&rows, Padding::Left, 0)?.with_prompt_lens(lens)?;
             let sites = layers.iter().map(|layer| self.site.at(*layer));
-            let mut recorder = Recorder::new(sites, self.read.clone(), Keep::Device);
+            let mut recorder = Recorder::new(sites, read, Keep::Device);
             model.hidden(&pass, None, &mut recorder)?;
             let wrong = |row: usize, found: usize| SteerError::Samples {
                 class: class.name.clone(),
                 row,
-                rule: format!("{:?}", self.read),
+                rule: self.read_name.clone(),
                 found,
                 expected: if single {
                     "exactly one"

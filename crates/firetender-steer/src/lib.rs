@@ -59,6 +59,7 @@ mod aggregator;
 mod bootstrap;
 mod contrast;
 mod damage;
+mod data;
 mod divergence;
 mod effect;
 mod error;
@@ -71,6 +72,8 @@ mod method;
 mod observe;
 mod pairs;
 mod plan;
+mod position;
+mod prompt;
 mod report;
 mod separation;
 mod sweep;
@@ -81,6 +84,10 @@ pub use aggregator::{Aggregator, Custom};
 pub use bootstrap::{Bootstrap, Estimate};
 pub use contrast::Contrast;
 pub use damage::{Benign, Damage, PromptDamage, Scope, damage, damages};
+pub use data::{
+    AnswerPair, Choices, Instruction, Labelled, Output, Problem, PromptPair, Question, Records,
+    Refusal, Sentence, Suggestion, Utterance,
+};
 pub use divergence::token_kl;
 pub use effect::{
     Effect, FreeText, NextTokenOdds, Preference, WordCounts, first_tokens, word_counts,
@@ -97,6 +104,8 @@ pub use plan::{
     Adapt, AdaptTo, BatchPlan, Conflict, Entry, LowRank, LowRankLayer, Operator, Plan, Profile,
     RowPlan, Schedule, Steering, Turn, VectorRef,
 };
+pub use position::ReadPosition;
+pub use prompt::{Prompter, Template, Text, TextPairs};
 pub use report::{Extraction, LayerReport, separation_of};
 pub use separation::Separation;
 pub use sweep::{Curve, CurvePoint, SweepOptions, sweep};

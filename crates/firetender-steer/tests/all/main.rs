@@ -6,6 +6,7 @@
 )]
 
 mod application;
+mod data;
 mod directions;
 mod divergence;
 mod extraction;

@@ -64,6 +64,62 @@ impl Bootstrap {
         })
     }
 
+    /// One drawing after the other: for each, `groups` numbers below `groups`, with replacement.
+    pub(crate) fn drawings(&self, groups: usize) -> impl Iterator<Item = Vec<usize>> + use<> {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        (0..self.resamples).map(move |_| {
+            let draw = |_| rng.random_range(0..groups as u64) as usize;
+            (0..groups).map(draw).collect()
+        })
+    }
+
+    /// The middle of some drawn values; `None` when there are none.
+    pub(crate) fn middle(&self, mut drawn: Vec<f64>) -> Option<(f64, f64)> {
+        if drawn.is_empty() {
+            return None;
+        }
+        drawn.sort_unstable_by(f64::total_cmp);
+        let tail = (1.0 - self.level) / 2.0;
+        Some((quantile(&drawn, tail), quantile(&drawn, 1.0 - tail)))
+    }
+
+    /// [`ratio`](Self::ratio) where whole groups are drawn: `clusters[i]` is the group of prompt `i`. Prompts made from one
+    /// template, or several answers to one prompt, are not independent, and single draws would give intervals that are too
+    /// narrow.
+    ///
+    /// # Panics
+    /// When there are no numbers, or not as many of all three.
+    ///
+    /// ```
+    /// use firetender_steer::Bootstrap;
+    /// let values = [1.0, 1.0, 1.0, 3.0, 3.0, 3.0];
+    /// let width = |e: firetender_steer::Estimate| e.high - e.low;
+    /// let bootstrap = Bootstrap::default();
+    /// let grouped = bootstrap.clustered_ratio(&values, &[1.0; 6], &[0, 0, 0, 1, 1, 1]);
+    /// assert!(grouped.value == 2.0 && width(grouped) > width(bootstrap.mean(&values)));
+    /// ```
+    #[must_use]
+    pub fn clustered_ratio(&self, above: &[f64], below: &[f64], clusters: &[usize]) -> Estimate {
+        assert!(
+            above.len() == clusters.len() && below.len() == clusters.len(),
+            "{} and {} numbers for {} clusters",
+            above.len(),
+            below.len(),
+            clusters.len()
+        );
+        let mut names = clusters.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        let sums = |values: &[f64]| -> Vec<f64> {
+            let mut sums = vec![0.0; names.len()];
+            for (value, cluster) in values.iter().zip(clusters) {
+                sums[names.partition_point(|name| name < cluster)] += value;
+            }
+            sums
+        };
+        self.ratio(&sums(above), &sums(below))
+    }
+
     /// The mean of one number a prompt.
     ///
     /// # Panics

@@ -140,7 +140,7 @@ impl Records {
 
     /// For each record the group it belongs to (concept, category, type), numbered from 0 in order of appearance; records of
     /// shapes without groups are groups of their own. Intervals have to draw whole groups, since texts made from one template
-    /// are not independent: see [`crate::Bootstrap::with_clusters`].
+    /// are not independent: see [`crate::Bootstrap::clustered_ratio`].
     #[must_use]
     pub fn clusters(&self) -> Vec<usize> {
         let names: Vec<&str> = match self {

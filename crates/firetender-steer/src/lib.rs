@@ -57,11 +57,15 @@
 
 mod aggregator;
 mod bootstrap;
+mod calibrate;
 mod contrast;
+mod controls;
+mod curve;
 mod damage;
 mod data;
 mod divergence;
 mod effect;
+mod entanglement;
 mod error;
 mod extract;
 mod layers;
@@ -82,7 +86,10 @@ mod vector;
 
 pub use aggregator::{Aggregator, Custom};
 pub use bootstrap::{Bootstrap, Estimate};
+pub use calibrate::{Calibration, Calibrator, Cell, Choice, HeldOut, Prompts, calibrate};
 pub use contrast::Contrast;
+pub use controls::{Controlled, Series, Spread, controlled_sweep};
+pub use curve::{Clusters, Derived, Goal, Measure, Track, TrackPoint};
 pub use damage::{Benign, Damage, PromptDamage, Scope, damage, damages};
 pub use data::{
     AnswerPair, Choices, Instruction, Labelled, Output, Problem, PromptPair, Question, Records,
@@ -92,6 +99,7 @@ pub use divergence::token_kl;
 pub use effect::{
     Effect, FreeText, NextTokenOdds, Preference, WordCounts, first_tokens, word_counts,
 };
+pub use entanglement::{Entanglement, entanglement};
 pub use error::SteerError;
 pub use extract::{ClassMeans, Extractor, Samples};
 pub use layers::Layers;

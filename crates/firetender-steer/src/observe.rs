@@ -29,6 +29,16 @@ pub trait Observer {
     fn swept(&mut self, done: usize, total: usize, point: &CurvePoint) {
         let _ = (done, total, point);
     }
+
+    /// Layer `done` of `total` of a calibration is searched.
+    fn calibrated(&mut self, done: usize, total: usize) {
+        let _ = (done, total);
+    }
+
+    /// Cell `done` of `total` of an entanglement matrix is measured.
+    fn entangled(&mut self, done: usize, total: usize) {
+        let _ = (done, total);
+    }
 }
 
 /// The observer that nobody hears.

@@ -146,7 +146,7 @@ pub fn sweep(
     Ok(Curve { points })
 }
 
-fn point(
+pub(crate) fn point(
     strength: f64,
     effects: Vec<f64>,
     damage: Damage,

@@ -187,6 +187,23 @@ impl Track {
         best
     }
 
+    /// Change of the effect per unit of strength: the least-squares slope over the points with strengths from `low` to `high`.
+    /// `None` with fewer than two of them.
+    #[must_use]
+    pub fn steerability(&self, low: f64, high: f64) -> Option<f64> {
+        let within = |p: &&TrackPoint| (low..=high).contains(&p.strength);
+        let points: Vec<&TrackPoint> = self.points.iter().filter(within).collect();
+        if points.len() < 2 {
+            return None;
+        }
+        let n = points.len() as f64;
+        let mean =
+            |value: &dyn Fn(&TrackPoint) -> f64| points.iter().map(|p| value(p)).sum::<f64>() / n;
+        let (k, e) = (mean(&|p| p.strength), mean(&|p| p.effect));
+        let along = mean(&|p| (p.strength - k) * (p.effect - e));
+        Some(along / mean(&|p| (p.strength - k).powi(2)))
+    }
+
     /// The measured points that no other beats in both respects, by rising damage: gains over the plain model and what they
     /// cost. The first is the plain model or something that costs as little.
     #[must_use]

@@ -5,12 +5,19 @@
 //! Sums are kept by prompt, so that intervals can be drawn over prompts and parts merge. Padding is never counted, and the
 //! result does not depend on the size of the batches.
 
+mod details;
+
+use std::ops::ControlFlow;
+
 use burn::tensor::{DType, Int, Tensor, TensorData, activation::log_softmax};
 use firetender_hooks::{Intervene, Padding, Pass, Token, Untouched};
-use firetender_lm::CausalLm;
+use firetender_lm::{CausalLm, GenerateOptions, generate};
 use serde::{Deserialize, Serialize};
 
 use crate::{Observer, SteerError, divergence::token_kl_both};
+
+use details::Details;
+pub use details::PromptDetails;
 
 /// Logits that are compared at a time, to bound memory: cells times vocabulary.
 const CHUNK: usize = 4 << 20;
@@ -26,6 +33,8 @@ pub enum Scope {
     LastToken,
     /// The predictions of the tokens after the prompt: from the last prompt token to the last but one.
     Continuation,
+    /// The predictions of the first so many tokens after the prompt.
+    FirstTokens(usize),
 }
 
 /// Harmless prompts, and which of their tokens count.
@@ -42,6 +51,7 @@ pub struct Benign {
     rows: Vec<Vec<u32>>,
     prompt_lens: Vec<usize>,
     scope: Scope,
+    detailed: bool,
 }
 
 impl Benign {
@@ -59,7 +69,7 @@ impl Benign {
         if let Some(row) = rows.iter().position(Vec::is_empty) {
             return fail(format!("benign prompt {row} has no tokens"));
         }
-        if scope == Scope::Continuation {
+        if matches!(scope, Scope::Continuation | Scope::FirstTokens(_)) {
             return fail(
                 "continuations need the length of each prompt: use with_continuations".into(),
             );
@@ -68,6 +78,7 @@ impl Benign {
             rows,
             prompt_lens,
             scope,
+            detailed: false,
         })
     }
 
@@ -90,6 +101,59 @@ impl Benign {
         Ok(self)
     }
 
+    /// Of the continuations, counts the first `tokens` only: what a reader sees first, and where a text that is broken later
+    /// has not yet been led astray.
+    ///
+    /// # Errors
+    /// [`SteerError::Input`] for 0 tokens, or prompts without continuations.
+    pub fn with_first(mut self, tokens: usize) -> Result<Self, SteerError> {
+        let continued = matches!(self.scope, Scope::Continuation | Scope::FirstTokens(_));
+        if tokens == 0 || !continued {
+            let what = format!(
+                "the first {tokens} tokens of {:?}; expected 1 or more, of continuations",
+                self.scope
+            );
+            return Err(SteerError::Input { what });
+        }
+        self.scope = Scope::FirstTokens(tokens);
+        Ok(self)
+    }
+
+    /// Prompts with what the plain model writes after them, greedily, `tokens` of it or up to an end token: damage on text
+    /// that the model itself would produce. Those whose first token already ends the text are left out.
+    ///
+    /// # Errors
+    /// [`SteerError::Input`] when nothing is written after any prompt; and whatever generation reports.
+    pub fn continued(
+        model: &dyn CausalLm,
+        prompts: &[Vec<u32>],
+        tokens: usize,
+        end_tokens: &[u32],
+    ) -> Result<Self, SteerError> {
+        let options = GenerateOptions::new(tokens).with_end_tokens(end_tokens);
+        let (mut rows, mut lens) = (vec![], vec![]);
+        for chunk in prompts.chunks(8) {
+            let written = generate(model, None, chunk, &options, &mut Untouched, &mut |_| {
+                ControlFlow::Continue(())
+            })?;
+            for (prompt, text) in chunk.iter().zip(written) {
+                if !text.ids.is_empty() {
+                    rows.push([prompt.as_slice(), &text.ids].concat());
+                    lens.push(prompt.len());
+                }
+            }
+        }
+        Self::new(rows, Scope::AllTokens)?.with_continuations(lens)
+    }
+
+    /// Measures details as well ([`PromptDetails`]: Jensen–Shannon divergence, entropies, perplexities), at the cost of some
+    /// more passes over the vocabulary.
+    #[must_use]
+    pub fn with_details(mut self) -> Self {
+        self.detailed = true;
+        self
+    }
+
     /// Number of prompts.
     #[must_use]
     pub fn prompts(&self) -> usize {
@@ -110,15 +174,30 @@ impl Benign {
             Scope::AllTokens => row.len(),
             Scope::LastToken => 1,
             Scope::Continuation => row.len() - prompt,
+            Scope::FirstTokens(n) => n.min(row.len() - prompt),
         })
         .sum()
     }
 
-    fn counts(&self, token: &Token, len: usize) -> bool {
+    /// The rows in batches, each with the lengths of its prompts.
+    pub(crate) fn batches(
+        &self,
+        batch: usize,
+    ) -> impl Iterator<Item = (Vec<Vec<u32>>, Vec<usize>)> + '_ {
+        let lens = self.prompt_lens.chunks(batch);
+        let rows = self.rows.chunks(batch);
+        rows.zip(lens)
+            .map(|(rows, lens)| (rows.to_vec(), lens.to_vec()))
+    }
+
+    pub(crate) fn counts(&self, token: &Token, len: usize) -> bool {
         match self.scope {
             Scope::AllTokens => true,
             Scope::LastToken => token.position + 1 == len,
             Scope::Continuation => token.from_prompt_end() >= -1 && token.position + 1 < len,
+            Scope::FirstTokens(n) => {
+                (-1..n as isize - 1).contains(&token.from_prompt_end()) && token.position + 1 < len
+            }
         }
     }
 }
@@ -134,6 +213,9 @@ pub struct PromptDamage {
     pub reverse_kl: f64,
     /// How often the most likely token is the same.
     pub agreed: usize,
+    /// More, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<PromptDetails>,
 }
 
 /// The damage to all prompts, in nats per token, in the order in which the prompts were given.
@@ -243,6 +325,11 @@ pub fn damages(
             let plain = Predictions::at(model, &plain, &indices);
             for (steered, damage) in steered.iter().zip(&mut found) {
                 let steered = Predictions::at(model, steered, &indices);
+                let details = benign.detailed.then(|| {
+                    let next = |t: &Token| rows[t.row].get(t.position + 1).copied().unwrap_or(0);
+                    let next: Vec<u32> = cells.iter().map(next).collect();
+                    Details::of(&plain.log_probs, &steered.log_probs, &next)
+                });
                 let [kl, reverse, same] = steered.compare(&plain);
                 for (i, cell) in cells.iter().enumerate() {
                     let prompt = prompts[cell.row];
@@ -258,6 +345,17 @@ pub fn damages(
                     of.kl += kl[i];
                     of.reverse_kl += reverse[i];
                     of.agreed += usize::from(same[i] != 0.0);
+                    if let Some(found) = &details {
+                        let sums = of.details.get_or_insert_default();
+                        sums.js += found.js[i];
+                        sums.plain_entropy += found.entropies[0][i];
+                        sums.steered_entropy += found.entropies[1][i];
+                        if cell.position + 1 < rows[cell.row].len() {
+                            sums.predicted += 1;
+                            sums.plain_loss += found.losses[0][i];
+                            sums.steered_loss += found.losses[1][i];
+                        }
+                    }
                 }
             }
         }

@@ -38,6 +38,32 @@ pub(crate) fn token_kl_both(p: Tensor<2>, q: Tensor<2>) -> [Tensor<1>; 2] {
     ]
 }
 
+/// Jensen–Shannon divergence `½ KL(p ‖ m) + ½ KL(q ‖ m)` with `m = (p + q)/2` of each row, from log-probabilities
+/// `[n, vocabulary]` to `[n]`, in nats: from exactly 0 for equal rows to log 2.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use firetender_steer::token_js;
+/// let log = |p: [f32; 2]| Tensor::<1>::from_floats(p, &Device::flex()).log().unsqueeze::<2>();
+/// let js = |p, q| token_js(log(p), log(q)).into_data().try_to_vec::<f32>().unwrap()[0];
+/// assert_eq!(js([0.3, 0.7], [0.3, 0.7]), 0.0);
+/// assert!((js([0.5, 0.5], [0.9, 0.1]) - 0.101749).abs() < 1e-6);
+/// ```
+#[must_use]
+pub fn token_js(p: Tensor<2>, q: Tensor<2>) -> Tensor<1> {
+    // Beyond this the rarer side adds less than f32 can hold.
+    let delta = (p.clone() - q.clone()).clamp(-80.0, 80.0);
+    let (p, q) = (p.exp(), q.exp());
+    let middle = (p.clone() + q.clone()) / 2.0;
+    // log p − log m = −log((1 + e^−δ)/2), and the same for q.
+    let half = |delta: Tensor<2>| -((delta.exp() + 1.0) / 2.0).log();
+    let side = |delta: Tensor<2>, p: Tensor<2>| {
+        let small = delta.clone().abs().lower_elem(SMALL);
+        divergence(delta, p, middle.clone(), small)
+    };
+    (side(half(-delta.clone()), p) + side(half(delta), q)) / 2.0
+}
+
 /// From `δ`, probabilities, and where `δ` is small.
 fn divergence(delta: Tensor<2>, p: Tensor<2>, q: Tensor<2>, small: Tensor<2, Bool>) -> Tensor<1> {
     let plain = p.clone() * delta.clone() - p + q.clone();
@@ -101,6 +127,51 @@ mod tests {
                 token_kl(p.clone(), q.clone()).into_data()
             );
             assert_eq!(back.into_data(), token_kl(q, p).into_data());
+        }
+    }
+
+    #[test]
+    fn jensen_shannon_agrees_with_f64_and_stays_below_log_2() {
+        let device = Device::flex();
+        for (shift, scale) in [(1e-2, 8.0), (1.0, 8.0), (50.0, 8.0), (400.0, 300.0)] {
+            let base = logits(3, 61, 1, scale);
+            let noise = logits(3, 61, 400, shift);
+            let moved: Vec<f32> = base.iter().zip(&noise).map(|(a, b)| a + b).collect();
+            let tensor = |values: &[f32]| {
+                let data = TensorData::new(values.to_vec(), [3, 61]);
+                log_softmax(Tensor::<2>::from_data(data, &device), 1)
+            };
+            let ours = token_js(tensor(&moved), tensor(&base)).into_data();
+            let other = token_js(tensor(&base), tensor(&moved)).into_data();
+            let (ours, other): (Vec<f32>, Vec<f32>) =
+                (ours.try_to_vec().unwrap(), other.try_to_vec().unwrap());
+            for (row, found) in ours.iter().enumerate() {
+                let cut = row * 61..(row + 1) * 61;
+                let probabilities = |row: &[f32]| -> Vec<f64> {
+                    let top = f64::from(row.iter().copied().fold(f32::MIN, f32::max));
+                    let e: Vec<f64> = row.iter().map(|x| (f64::from(*x) - top).exp()).collect();
+                    let sum: f64 = e.iter().sum();
+                    e.iter().map(|x| x / sum).collect()
+                };
+                let (p, q) = (
+                    probabilities(&moved[cut.clone()]),
+                    probabilities(&base[cut]),
+                );
+                let term = |a: f64, m: f64| if a > 0.0 { a * (a / m).ln() } else { 0.0 };
+                let pairs = p.iter().zip(&q).map(|(p, q)| {
+                    let m = (p + q) / 2.0;
+                    (term(*p, m) + term(*q, m)) / 2.0
+                });
+                let expected: f64 = pairs.sum();
+                assert_relative_eq!(
+                    f64::from(*found),
+                    expected,
+                    max_relative = 1e-3,
+                    epsilon = 1e-9
+                );
+                assert!((0.0..=0.693_148).contains(found), "{found}");
+                assert_relative_eq!(*found, other[row], max_relative = 1e-4);
+            }
         }
     }
 

@@ -2,10 +2,13 @@
 //!
 //! An [`Effect`] gives one number for each prompt, so that intervals can be drawn over prompts; what is quoted is their mean.
 //! Effects are plain quantities of the model's own distribution: odds between sets of next tokens ([`NextTokenOdds`]), how much
-//! likelier one continuation is than another ([`Preference`]), or the odds between two word lists in generated text
-//! ([`FreeText`]). Any closure from a model and an intervention to numbers is an effect too.
+//! likelier one continuation is than another ([`Preference`]), the probability of an answer among others, such as the letters of
+//! an A/B question ([`AnswerProbability`]), the accuracy of multiple choice ([`MultipleChoice`]), the odds between two word lists
+//! in generated text ([`FreeText`]), or what a judge says of it, refusals by their beginning included ([`Judged`]). Any closure from a model and an intervention to numbers is an effect too.
 
+mod choices;
 mod free_text;
+mod judged;
 mod logits;
 
 use firetender_hooks::Intervene;
@@ -13,7 +16,9 @@ use firetender_lm::CausalLm;
 
 use crate::SteerError;
 
+pub use choices::{AnswerProbability, MultipleChoice};
 pub use free_text::{FreeText, WordCounts, word_counts};
+pub use judged::{Judged, REFUSALS, is_refusal};
 pub use logits::{NextTokenOdds, Preference, first_tokens};
 
 /// A behaviour as numbers: larger means more of it.

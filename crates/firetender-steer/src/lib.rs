@@ -68,6 +68,8 @@ mod effect;
 mod entanglement;
 mod error;
 mod extract;
+mod fluency;
+mod layer_shift;
 mod layers;
 mod length;
 mod linear;
@@ -90,18 +92,21 @@ pub use calibrate::{Calibration, Calibrator, Cell, Choice, HeldOut, Prompts, cal
 pub use contrast::Contrast;
 pub use controls::{Controlled, Series, Spread, controlled_sweep};
 pub use curve::{Clusters, Derived, Goal, Measure, Track, TrackPoint};
-pub use damage::{Benign, Damage, PromptDamage, Scope, damage, damages};
+pub use damage::{Benign, Damage, PromptDamage, PromptDetails, Scope, damage, damages};
 pub use data::{
     AnswerPair, Choices, Instruction, Labelled, Output, Problem, PromptPair, Question, Records,
     Refusal, Sentence, Suggestion, Utterance,
 };
-pub use divergence::token_kl;
+pub use divergence::{token_js, token_kl};
 pub use effect::{
-    Effect, FreeText, NextTokenOdds, Preference, WordCounts, first_tokens, word_counts,
+    AnswerProbability, Effect, FreeText, Judged, MultipleChoice, NextTokenOdds, Preference,
+    REFUSALS, WordCounts, first_tokens, is_refusal, word_counts,
 };
 pub use entanglement::{Entanglement, entanglement};
 pub use error::SteerError;
 pub use extract::{ClassMeans, Extractor, Samples};
+pub use fluency::{Fluency, TextFluency};
+pub use layer_shift::{LayerShift, layer_shifts};
 pub use layers::Layers;
 pub use length::Length;
 pub use logistic::{Logistic, LogisticOptions};

@@ -76,6 +76,18 @@ fn the_front_keeps_what_nothing_beats_and_its_area_is_exact() {
 }
 
 #[test]
+fn steerability_is_the_slope() {
+    let line = track(&[
+        (-1.0, 1.0, 0.1),
+        (0.0, 3.0, 0.0),
+        (0.5, 4.0, 0.1),
+        (2.0, 99.0, 1.0),
+    ]);
+    assert!((line.steerability(-1.0, 1.0).unwrap() - 2.0).abs() < 1e-12);
+    assert_eq!(line.steerability(1.0, 3.0), None);
+}
+
+#[test]
 fn tracks_need_the_plain_model_and_finite_numbers() {
     let new = |points: &[(f64, f64, f64)]| {
         Track::new(points.iter().map(|(s, e, d)| at(*s, *e, *d)).collect())

@@ -6,7 +6,7 @@ use firetender_hooks::SiteKind;
 use firetender_lm::{ChatTemplate, Checkpoint};
 use firetender_steer::{
     Contrast, Extractor, Method, Output, Prompter, ReadPosition, Records, Silent, SteerError,
-    Template, TextPairs,
+    Template, Text, TextPairs,
 };
 use proptest::prelude::*;
 
@@ -241,7 +241,8 @@ fn templates_are_explicit_and_answers_share_their_prompt() {
         assert!(Prompter::new(tokenizer, format(bad)).is_err(), "{bad}");
     }
     // Two answers to one question differ in the answer alone, so the last prompt token knows nothing of it.
-    let pairs = Records::parse(SHAPES[4].1, "x").unwrap().pairs(0).unwrap();
+    let pair = (Text::new("who", " yes"), Text::new("who", " no no"));
+    let pairs = TextPairs::new("yes", "no", vec![pair]).unwrap();
     assert!(pairs.has_answers());
     let plain = Prompter::new(tokenizer, Template::Plain).unwrap();
     let contrast = pairs.encode(&plain).unwrap();

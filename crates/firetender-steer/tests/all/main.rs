@@ -6,6 +6,7 @@
 )]
 
 mod application;
+mod calibration;
 mod data;
 mod directions;
 mod divergence;

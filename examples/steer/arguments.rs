@@ -9,21 +9,36 @@ pub(crate) struct Arguments {
     /// A GGUF or llama2.c file, a Hugging Face folder, or `ember`. Only --import with --export does without.
     #[arg(long, required_unless_present = "import")]
     pub(crate) model: Option<String>,
-    /// Texts that a positive strength steers toward: one a line, or a JSON list of strings.
+    /// Texts that a positive strength steers toward: one a line, a JSON list of strings, or any file of records with texts
+    /// (concept sentences, questions, …).
     #[arg(long, requires = "negative")]
     pub(crate) positive: Option<String>,
     /// Texts to steer away from, paired with the positive ones.
     #[arg(long, requires = "positive")]
     pub(crate) negative: Option<String>,
+    /// One file with both sides: refusal pairs, A/B behaviour questions, prompt pairs, suggested answers, instructions with a
+    /// good and a bad output, TruthfulQA's choices, or labelled texts (CSV).
+    #[arg(long, conflicts_with_all = ["positive", "negative"])]
+    pub(crate) data: Option<String>,
+    /// At most this many pairs are used, drawn by --seed.
+    #[arg(long)]
+    pub(crate) max_pairs: Option<usize>,
     /// Layers to steer: `8..16`, `12`, `3,-1`, `40%` or `all`. By default the second quarter of the depth.
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) layers: Option<String>,
     /// Where in a block: resid_post, resid_pre, attn_out, …
     #[arg(long, default_value = "resid_post")]
     pub(crate) site: String,
-    /// mean, pca, pca_difference, pca_repe or random.
+    /// mean, pca (the pair-centred one), pca-difference, pca-pair-centred, pca-repe[:SEED], whitened[:SHRINKAGE], logistic[:C],
+    /// logistic-pair-centred[:C], trimmed-mean[:SHARE], median or random[:SEED].
     #[arg(long, default_value = "mean")]
     pub(crate) method: String,
+    /// Where in each text the direction is read: last, last-prompt, answer, answer:N, mean-answer, mean, index:N, range:A..B.
+    #[arg(long, default_value = "last", allow_hyphen_values = true)]
+    pub(crate) read: String,
+    /// How long directions are: raw, unit, or a fraction of the residual stream such as 0.1.
+    #[arg(long, default_value = "raw")]
+    pub(crate) length: String,
     /// Strengths, separated by commas.
     #[arg(long, default_value = "-1,-0.5,0,0.5,1", allow_hyphen_values = true)]
     pub(crate) strengths: String,
@@ -45,12 +60,26 @@ pub(crate) struct Arguments {
     /// Put every text into the model's chat template as a user's message.
     #[arg(long)]
     pub(crate) chat: bool,
+    /// Put every text into this line instead, such as "[INST] {user} [/INST] {assistant}"; `{assistant}` is where answers go.
+    #[arg(long, conflicts_with = "chat")]
+    pub(crate) template: Option<String>,
+    /// A system message before every text.
+    #[arg(long, requires = "chat")]
+    pub(crate) system: Option<String>,
     /// New tokens for each continuation.
     #[arg(long, default_value_t = 40)]
     pub(crate) max_tokens: usize,
-    /// Seed of the random control.
+    /// Seed of the random control, and of draws of pairs.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Sweep this many random directions and as many directions from shuffled labels beside the vector, all of its length.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) controls: usize,
+    /// Instead of the sweep: search --layers (by default all) and --strengths for the layer and strength with the largest effect
+    /// whose damage, KL(steered || plain) in nats a token, stays within this budget; measured on one half of the prompts and
+    /// reported on the other.
+    #[arg(long)]
+    pub(crate) calibrate: Option<f64>,
     /// Write the vector to this safetensors file.
     #[arg(long)]
     pub(crate) save: Option<String>,

@@ -1,8 +1,10 @@
 //! The plan that is swept, and where it comes from.
 
-use firetender_hooks::{ReadAt, SiteKind};
+use firetender_hooks::SiteKind;
 use firetender_lm::CausalLm;
-use firetender_steer::{Contrast, Entry, Extraction, Extractor, Layers, Method, Plan, TokenRule};
+use firetender_steer::{
+    Contrast, Entry, Extraction, Extractor, Layers, Length, Method, Plan, ReadPosition, TokenRule,
+};
 use firetender_support::{Bars, Failure, Model};
 
 use crate::{arguments::Arguments, files};
@@ -22,7 +24,7 @@ pub(crate) struct Direction {
 }
 
 /// The default layers: the second quarter of the depth.
-fn layers(arguments: &Arguments, model: &Model) -> Result<Layers, Failure> {
+pub(crate) fn layers(arguments: &Arguments, model: &Model) -> Result<Layers, Failure> {
     Ok(match &arguments.layers {
         Some(layers) => layers.parse()?,
         None => {
@@ -32,11 +34,27 @@ fn layers(arguments: &Arguments, model: &Model) -> Result<Layers, Failure> {
     })
 }
 
+/// Reads where the arguments say.
+pub(crate) fn extractor(arguments: &Arguments, layers: Layers) -> Result<Extractor, Failure> {
+    let position: ReadPosition = arguments.read.parse()?;
+    Ok(Extractor::new(arguments.site.parse()?)
+        .with_layers(layers)
+        .with_position(position))
+}
+
+/// A fifth of the pairs judges what the others found.
+pub(crate) fn parted(contrast: &Contrast) -> Result<(Contrast, Contrast), Failure> {
+    let held_out = (contrast.pairs() / 5).max(1);
+    Ok(contrast.split_at(contrast.pairs().saturating_sub(held_out))?)
+}
+
 /// Refuses what can be refused before a model is opened.
 pub(crate) fn check(arguments: &Arguments) -> Result<(), Failure> {
     arguments.tokens.parse::<TokenRule>()?;
     arguments.method.parse::<Method>()?;
     arguments.site.parse::<SiteKind>()?;
+    arguments.read.parse::<ReadPosition>()?;
+    arguments.length.parse::<Length>()?;
     files::check(arguments)
 }
 
@@ -75,14 +93,10 @@ pub(crate) fn take(
 fn find(arguments: &Arguments, model: &Model, contrast: &Contrast) -> Result<Direction, Failure> {
     let rule: TokenRule = arguments.tokens.parse()?;
     let method: Method = arguments.method.parse()?;
-    let site: SiteKind = arguments.site.parse()?;
-    // A fifth of the pairs judges what the others found.
-    let held_out = (contrast.pairs() / 5).max(1);
-    let (fitted, judge) = contrast.split_at(contrast.pairs() - held_out)?;
-    let mut extraction = Extractor::new(site)
-        .with_layers(layers(arguments, model)?)
-        .with_read(ReadAt::LastToken)
-        .extract(&model.network, &fitted, method, &mut Bars::new("direction"))?;
+    let (fitted, judge) = parted(contrast)?;
+    let mut extraction = extractor(arguments, layers(arguments, model)?)?
+        .extract(&model.network, &fitted, method, &mut Bars::new("direction"))?
+        .with_length(&arguments.length.parse()?)?;
     let vector = extraction
         .vector
         .clone()

@@ -10,6 +10,9 @@
 #![expect(clippy::print_stderr, reason = "notes go to standard error")]
 
 mod arguments;
+mod calibrate;
+mod controls;
+mod data;
 mod direction;
 mod files;
 mod measure;
@@ -43,14 +46,23 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     };
     let model = Model::open(name, &device(arguments.device.as_deref())?)?;
+    let prompter = data::prompter(arguments, &model)?;
     let encode = |texts: &[String]| -> Result<Vec<Vec<u32>>, Failure> {
         texts
             .iter()
-            .map(|text| model.prompt(text, None, !arguments.chat))
+            .map(|text| Ok(prompter.prompt(text)?))
             .collect()
     };
 
-    let contrast = texts::contrast(arguments, &encode)?;
+    let contrast = data::contrast(arguments, &prompter)?;
+    if let Some(budget) = arguments.calibrate {
+        let found = calibrate::run(arguments, budget, &model, &contrast, &words, &encode)?;
+        match arguments.json {
+            true => println!("{}", calibrate::value(&found)),
+            false => calibrate::print(&found),
+        }
+        return Ok(());
+    }
     let direction = direction::take(arguments, &model, &contrast)?;
     let plan = &direction.plan;
     let control = plan.random_control(arguments.seed)?;
@@ -75,6 +87,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let curve = measure(plan, "vector")?;
     let random = measure(&control, "random control")?;
 
+    let controls = controls::run(arguments, &model, &contrast, plan, &measure)?;
+
     let writing =
         GenerateOptions::new(arguments.max_tokens).with_end_tokens(model.tokenizer()?.eos());
     let moods = match &words {
@@ -86,6 +100,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let continuations = measure::continuations(&model, plan, &strengths, &prompts, &writing)?;
 
     let found = Findings {
+        controls,
         model: model.checkpoint.name.clone(),
         effect: name,
         benign: benign.prompts(),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use firetender_lm::{CausalLm, GenerateOptions, generate};
 use firetender_steer::{FreeText, Plan, Steering, WordCounts};
-use firetender_support::{Failure, Model};
+use firetender_support::{Bars, Failure, Model};
 
 use crate::texts::Words;
 
@@ -36,8 +36,10 @@ pub(crate) fn moods(
         words.positive.clone(),
         words.negative.clone(),
     )?;
+    let bar = Bars::new("free text");
     let mut moods = vec![];
     for strength in strengths {
+        bar.written(moods.len(), strengths.len());
         let mut steering = compile(model, plan, *strength)?;
         let mut counts = WordCounts::default();
         for written in text.texts(&model.network, &mut steering)? {
@@ -56,9 +58,12 @@ pub(crate) fn continuations(
     prompts: &[(String, Vec<u32>)],
     writing: &GenerateOptions,
 ) -> Result<Vec<Continuation>, Failure> {
+    let bar = Bars::new("prompts");
+    let total = prompts.len() * strengths.len();
     let mut continuations = vec![];
     for (prompt, ids) in prompts {
         for strength in strengths {
+            bar.written(continuations.len(), total);
             let mut steering = compile(model, plan, *strength)?;
             let out = generate(
                 &model.network,

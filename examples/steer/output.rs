@@ -4,7 +4,13 @@ use firetender_steer::{Curve, Extraction, WordCounts};
 use firetender_support::Failure;
 use serde_json::{Value, json};
 
-use crate::{arguments::Arguments, direction::Direction, files, measure::Continuation};
+use crate::{
+    arguments::Arguments,
+    controls::{self, Controls},
+    direction::Direction,
+    files,
+    measure::Continuation,
+};
 
 /// Everything that was measured.
 pub(crate) struct Findings {
@@ -13,6 +19,7 @@ pub(crate) struct Findings {
     pub(crate) effect: &'static str,
     pub(crate) benign: usize,
     pub(crate) curve: Curve,
+    pub(crate) controls: Option<Controls>,
     pub(crate) random: Curve,
     pub(crate) moods: Vec<WordCounts>,
     pub(crate) continuations: Vec<Continuation>,
@@ -41,6 +48,9 @@ pub(crate) fn value(arguments: &Arguments, found: &Findings) -> Result<Value, Fa
         "random_control": points(&found.random), "free_text": moods, "generations": texts, "saved": arguments.save,
     });
     let vector = &found.direction.extraction.vector;
+    value["read"] = json!(arguments.read);
+    value["length"] = json!(arguments.length);
+    value["controls"] = json!(found.controls.as_ref().map(controls::value));
     value["imported"] = files::imported_value(arguments, Some(vector));
     value["exported"] = files::exported_value(arguments)?;
     Ok(value)
@@ -80,6 +90,9 @@ pub(crate) fn print(found: &Findings) {
             point.top1_agreement.value
         );
     }
+    if let Some(controls) = &found.controls {
+        controls::print(controls);
+    }
     for c in &found.continuations {
         println!("\n[{:+}] {} ⟶ {}", c.strength, c.prompt, c.text.trim());
     }
@@ -92,7 +105,7 @@ fn layer_values(extraction: &Extraction) -> Vec<Value> {
         .map(|r| {
             json!({ "layer": r.layer, "norm": r.norm, "relative_norm": r.relative_norm(),
                     "auc": r.separation.map(|s| s.auc), "d_prime": r.separation.and_then(|s| s.d_prime),
-                    "explained_variance": r.explained_variance })
+                    "explained_variance": r.explained_variance, "cosines": r.cosines })
         })
         .collect()
 }
@@ -116,7 +129,7 @@ fn print_layers(extraction: &Extraction) {
     }
 }
 
-fn points(curve: &Curve) -> Vec<Value> {
+pub(crate) fn points(curve: &Curve) -> Vec<Value> {
     curve
         .points
         .iter()

@@ -1,4 +1,4 @@
-//! The texts: what the direction is made from, and what its effect is measured on.
+//! What the effect is measured on.
 
 use firetender_steer::{Contrast, Effect, NextTokenOdds, Preference, first_tokens};
 use firetender_support::{Failure, Model, lines, read_texts, sets};
@@ -24,43 +24,12 @@ pub(crate) fn words(arguments: &Arguments) -> Result<Option<Words>, Failure> {
             positive: read_texts(positive)?,
             negative: read_texts(negative)?,
         })),
-        _ if arguments.positive.is_none() => Ok(Some(Words {
+        _ if arguments.positive.is_none() && arguments.data.is_none() => Ok(Some(Words {
             positive: lines(sets::HAPPY_WORDS),
             negative: lines(sets::SAD_WORDS),
         })),
         _ => Ok(None),
     }
-}
-
-pub(crate) fn contrast(arguments: &Arguments, encode: &Encode<'_>) -> Result<Contrast, Failure> {
-    let (mut positive, mut negative, names) = match (&arguments.positive, &arguments.negative) {
-        (Some(positive), Some(negative)) => (
-            read_texts(positive)?,
-            read_texts(negative)?,
-            ["positive", "negative"],
-        ),
-        _ => (
-            lines(sets::MOOD_POSITIVE),
-            lines(sets::MOOD_NEGATIVE),
-            ["happy", "sad"],
-        ),
-    };
-    let pairs = positive.len().min(negative.len());
-    if positive.len() != negative.len() {
-        eprintln!(
-            "{} positive and {} negative texts: the first {pairs} of each are used",
-            positive.len(),
-            negative.len()
-        );
-        positive.truncate(pairs);
-        negative.truncate(pairs);
-    }
-    Ok(Contrast::new(
-        names[0],
-        encode(&positive)?,
-        names[1],
-        encode(&negative)?,
-    )?)
 }
 
 /// Word log-odds after neutral beginnings where there are words; else the preference for held-out texts.
@@ -93,13 +62,20 @@ pub(crate) fn effect(
             "this vocabulary spells the word lists with the same first tokens: measuring the preference for held-out texts"
         );
     }
-    let split = |row: &[u32]| (row[..1].to_vec(), row[1..].to_vec());
+    // What both texts begin with is the context: a question with two answers, or the start of the text.
+    let shared = |a: &[u32], b: &[u32]| {
+        let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+        same.min(a.len() - 1).min(b.len() - 1)
+    };
     let items = judge
         .toward_rows()
         .iter()
         .zip(judge.away_rows())
         .filter(|(a, b)| a.len() > 1 && b.len() > 1 && a[0] == b[0])
-        .map(|(a, b)| (split(a).0, split(a).1, split(b).1))
+        .map(|(a, b)| {
+            let cut = shared(a, b);
+            (a[..cut].to_vec(), a[cut..].to_vec(), b[cut..].to_vec())
+        })
         .collect::<Vec<_>>();
     if !items.is_empty() {
         return Ok((PREFERENCE, Box::new(Preference::new(items)?)));

@@ -30,6 +30,13 @@ impl Bars {
     }
 }
 
+impl Bars {
+    /// `done` of `total` texts are written.
+    pub fn written(&self, done: usize, total: usize) {
+        self.show(done, total, "writing");
+    }
+}
+
 impl Drop for Bars {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
@@ -43,6 +50,10 @@ impl Observer for Bars {
 
     fn damaged(&mut self, done: usize, total: usize) {
         self.show(done, total, "measuring damage");
+    }
+
+    fn entangled(&mut self, done: usize, total: usize) {
+        self.show(done, total, "measuring behaviours");
     }
 
     fn swept(&mut self, done: usize, total: usize, _point: &CurvePoint) {

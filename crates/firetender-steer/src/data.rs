@@ -18,6 +18,8 @@ pub use rows::{
     Sentence, Suggestion, Utterance,
 };
 
+pub(crate) use split::shuffled;
+
 use crate::{SteerError, TextPairs};
 
 /// The records of one file, by shape.
@@ -51,7 +53,7 @@ pub enum Records {
     Suggestions(Vec<Suggestion>),
     /// `instruction`, `input`, `output`: one text, or a good and a bad one.
     Instructions(Vec<Instruction>),
-    /// A CSV file of texts and labels: `statement,label`, or XSTest's columns.
+    /// A CSV file of texts and labels: `statement,label`, or those of `XSTest`.
     Labelled(Vec<Labelled>),
     /// `question`, `answer`: problems with one worked answer.
     Problems(Vec<Problem>),

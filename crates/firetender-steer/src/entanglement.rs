@@ -1,6 +1,6 @@
 //! What each vector does to every behaviour: several vectors times several behaviours.
 //!
-//! A vector for one behaviour moves others too (SteeringSafety, arXiv 2509.13450, calls the change in everything you did not
+//! A vector for one behaviour moves others too (`SteeringSafety`, arXiv 2509.13450, calls the change in everything you did not
 //! steer entanglement). Row `i`, column `j` of the matrix is the shift of behaviour `j` under vector `i`, prompt by prompt
 //! against the plain model, with an interval over prompts. Behaviours have different units, so each shift is also given in
 //! units of the spread that the behaviour has over prompts anyway.

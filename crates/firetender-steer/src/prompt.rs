@@ -10,7 +10,10 @@
 
 use firetender_lm::{ChatTemplate, Message, Tokenizer};
 
-use crate::{Contrast, SteerError};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Contrast, SteerError, data::shuffled};
 
 /// How a text becomes a prompt.
 #[derive(Clone, Debug)]
@@ -21,12 +24,23 @@ pub enum Template {
     /// A user's message in the model's chat template, perhaps after a system message; an answer is the assistant's.
     Chat {
         /// The template.
-        template: ChatTemplate,
+        template: Box<ChatTemplate>,
         /// The system message.
         system: Option<String>,
     },
     /// A line with `{user}` and perhaps `{assistant}`.
     Format(String),
+}
+
+impl Template {
+    /// A user's message in a chat template, perhaps after a system message.
+    #[must_use]
+    pub fn chat(template: ChatTemplate, system: Option<String>) -> Self {
+        Self::Chat {
+            template: Box::new(template),
+            system,
+        }
+    }
 }
 
 /// Turns texts into token rows.
@@ -215,6 +229,17 @@ impl TextPairs {
             )
         };
         Self::new(toward, away, suffixes.iter().map(pair).collect())
+    }
+
+    /// At most so many of the pairs, in an order drawn by a seed.
+    ///
+    /// # Errors
+    /// [`SteerError::Contrast`] for none.
+    pub fn drawn(&self, most: usize, seed: u64) -> Result<Self, SteerError> {
+        let order = shuffled(self.pairs.len(), &mut ChaCha8Rng::seed_from_u64(seed));
+        let pairs = order.into_iter().take(most);
+        let pairs = pairs.map(|at| self.pairs[at].clone()).collect();
+        Self::new(&self.toward, &self.away, pairs)
     }
 
     /// Name of the class that a positive strength steers toward.

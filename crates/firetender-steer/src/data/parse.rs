@@ -171,7 +171,7 @@ impl<'de> Deserialize<'de> for First {
 /// The shape that has exactly these keys.
 fn shape(keys: &[String], line: usize, place: &Place) -> Result<&'static str, SteerError> {
     let has = |key: &&str| keys.iter().any(|k| k == key);
-    let complete = |shape: &&Shape| shape.1.iter().all(|key| has(key));
+    let complete = |shape: &&Shape| shape.1.iter().all(&has);
     let foreign = |shape: &Shape| {
         let known = |key: &str| shape.1.contains(&key) || shape.2.contains(&key);
         keys.iter().find(|key| !known(key)).cloned()
@@ -299,7 +299,7 @@ fn lines(text: &str, place: &Place) -> Result<Records, SteerError> {
     })
 }
 
-/// Comma-separated values with a header: `statement,label`, or XSTest's columns.
+/// Comma-separated values with a header: `statement,label`, or those of `XSTest`.
 fn csv(text: &str, place: &Place) -> Result<Records, SteerError> {
     let mut table = Table::new(text);
     let (_, header) = table.next(place)?.unwrap_or_default();

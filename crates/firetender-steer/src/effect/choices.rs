@@ -6,6 +6,9 @@ use firetender_lm::{CausalLm, ScoreRequest, score};
 use super::{Effect, logits::check_prompts};
 use crate::SteerError;
 
+/// A prompt, options, and which of them are right.
+type Marked = (Vec<u32>, Vec<Vec<u32>>, Vec<bool>);
+
 /// Probability of a target answer among given ones: `P(target) / Σ P(answer)`, each summed over its tokens. With the letters of an
 /// A/B question as answers this is the usual A/B score. With one answer it is that answer's probability itself.
 ///
@@ -98,7 +101,7 @@ impl MultipleChoice {
     /// # Errors
     /// [`SteerError::Input`] when there are none, a prompt or an option has no tokens, there is not one mark for each option, or
     /// none is right.
-    pub fn new(items: Vec<(Vec<u32>, Vec<Vec<u32>>, Vec<bool>)>) -> Result<Self, SteerError> {
+    pub fn new(items: Vec<Marked>) -> Result<Self, SteerError> {
         check(&items)?;
         let item = |(context, continuations, right)| {
             let request = ScoreRequest {
@@ -152,7 +155,7 @@ fn totals(
     Ok(scored.iter().map(firetender_lm::Scored::total).collect())
 }
 
-fn check(items: &[(Vec<u32>, Vec<Vec<u32>>, Vec<bool>)]) -> Result<(), SteerError> {
+fn check(items: &[Marked]) -> Result<(), SteerError> {
     let prompts: Vec<Vec<u32>> = items.iter().map(|(prompt, _, _)| prompt.clone()).collect();
     check_prompts(&prompts)?;
     for (at, (_, options, right)) in items.iter().enumerate() {

@@ -38,7 +38,7 @@ impl Extractor {
             away: contrast.away().into(),
             what,
         };
-        let (&[ref toward], &[ref away]) = (contrast.toward_rows(), contrast.away_rows()) else {
+        let ([toward], [away]) = (contrast.toward_rows(), contrast.away_rows()) else {
             let what = format!("{} pairs; activation addition takes one", contrast.pairs());
             return Err(fail(what));
         };

@@ -206,10 +206,7 @@ fn templates_are_explicit_and_answers_share_their_prompt() {
         "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}[me] {% endif %}",
     )
     .unwrap();
-    let chat = Template::Chat {
-        template: chat,
-        system: Some("Be kind".into()),
-    };
+    let chat = Template::chat(chat, Some("Be kind".into()));
     let format = |text: &str| Template::Format(text.into());
     let mut rows = vec![];
     for template in [

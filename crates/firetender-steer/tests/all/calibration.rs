@@ -135,7 +135,7 @@ fn controls_come_with_every_curve() {
     let found = samples.fit(Method::Mean).unwrap();
     let shuffled: Vec<Plan> = (0..2)
         .map(|seed| samples.shuffled_control(&Method::Mean, &found.vector, seed))
-        .map(|vector| Plan::of(&vector.unwrap()))
+        .map(|vector| Plan::of(vector.unwrap()))
         .collect();
     let control = samples
         .shuffled_control(&Method::Mean, &found.vector, 0)
@@ -257,11 +257,10 @@ fn cosines_between_methods_are_a_symmetric_table() {
     ];
     let table = samples().cosines(&methods).unwrap();
     for rows in table.values() {
-        for i in 0..3 {
-            assert!((rows[i][i] - 1.0).abs() < 1e-12);
-            for j in 0..3 {
-                assert_eq!(rows[i][j], rows[j][i]);
-            }
+        for (i, row) in rows.iter().enumerate() {
+            assert!((row[i] - 1.0).abs() < 1e-12);
+            let column: Vec<f64> = rows.iter().map(|other| other[i]).collect();
+            assert_eq!(*row, column);
         }
     }
 }

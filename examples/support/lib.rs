@@ -1,6 +1,7 @@
 //! What the examples share: choosing a device, opening a model, showing progress, and ending with one readable line.
 
 mod device;
+pub mod fashion;
 mod model;
 mod outcome;
 mod progress;

@@ -6,6 +6,14 @@ use std::process::ExitCode;
 #[derive(Debug)]
 pub struct Failure(String);
 
+impl Failure {
+    /// What it says.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.0
+    }
+}
+
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
         Self(error.to_string())

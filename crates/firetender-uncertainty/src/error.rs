@@ -111,6 +111,14 @@ pub enum UncertaintyError {
         /// What is allowed.
         expected: &'static str,
     },
+    /// A record or checkpoint that could not be written, read or applied.
+    #[error("{place}: {reason}")]
+    Record {
+        /// The file, or what was to be read from it.
+        place: String,
+        /// What the file system or Burn said.
+        reason: String,
+    },
     /// A tensor could not be read from its device.
     #[error("tensor of {what}: {reason}")]
     Tensor {

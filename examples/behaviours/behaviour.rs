@@ -1,13 +1,14 @@
 //! What is contrasted and what is measured, behaviour by behaviour.
 
 use firetender_hooks::ReadAt;
-use firetender_steer::{Benign, Contrast, Effect, NextTokenOdds, Preference, Scope, first_tokens};
+use firetender_steer::{Benign, Contrast, Effect, NextTokenOdds, Scope, first_tokens};
 use firetender_support::{Failure, Model, fail, lines, sets};
 
 use crate::{
     Kind,
     data::{Folder, Question, TruthfulQuestion},
     experiment::Settings,
+    likelihood::Likelihood,
 };
 
 /// What a refusal begins with, and what carrying out a request does.
@@ -121,7 +122,10 @@ pub(crate) fn texts(kind: Kind, folder: &Folder) -> Result<Texts, Failure> {
                     texts.fit[0].push(item.join("\u{0}"));
                     texts.fit[1].push(String::new());
                 } else {
-                    texts.measured.push(item);
+                    // The letters are what differs.
+                    texts
+                        .measured
+                        .push(item.map(|part| part.trim_end_matches(')').to_owned()));
                 }
             }
         }
@@ -187,15 +191,15 @@ pub(crate) fn prepare(
             )?));
         }
         let items = items.iter().map(|[context, a, b]| {
-            Ok((
-                prompt(context)?,
-                tokenizer.encode(a, false)?,
-                tokenizer.encode(b, false)?,
-            ))
+            let answers = [tokenizer.encode(a, false)?, tokenizer.encode(b, false)?];
+            if answers.iter().any(Vec::is_empty) {
+                return fail(format!("an answer to `{context}` is empty"));
+            }
+            let [a, b] = answers;
+            Ok([prompt(context)?, a, b])
         });
-        Ok(Box::new(Preference::new(
-            items.collect::<Result<Vec<_>, Failure>>()?,
-        )?))
+        let items = items.collect::<Result<Vec<_>, Failure>>()?;
+        Ok(Box::new(Likelihood::new(items)))
     };
     let [chosen, measured] = divide(&texts.measured, settings);
     let benign = |part: &[String]| -> Result<Benign, Failure> {

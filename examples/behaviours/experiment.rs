@@ -33,10 +33,7 @@ impl Settings {
         let (doses, depths) = if quick {
             (vec![0.1, 0.3], vec![0.4, 0.6])
         } else {
-            (
-                vec![0.1, 0.2, 0.4, 0.6],
-                vec![0.3, 0.45, 0.6, 0.75],
-            )
+            (vec![0.1, 0.2, 0.4], vec![0.3, 0.5, 0.7])
         };
         let pick = |few: usize, many: usize| if quick { few } else { many };
         Ok(Self {
@@ -45,7 +42,7 @@ impl Settings {
             pairs: pick(24, 100),
             chosen_on: pick(6, 12),
             measured_on: pick(8, 32),
-            benign: pick(6, 15),
+            benign: pick(6, 10),
             doses,
             depths,
         })

@@ -12,6 +12,7 @@
 mod behaviour;
 mod data;
 mod experiment;
+mod likelihood;
 mod output;
 
 use std::process::ExitCode;
@@ -36,7 +37,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0.1)]
     budget: f64,
     /// Number of random directions.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 5)]
     controls: u64,
     /// A few prompts only, to see that it runs.
     #[arg(long)]

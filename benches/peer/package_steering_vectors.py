@@ -1,6 +1,6 @@
 """Times the package steering-vectors on the CPU and gives its vectors, for comparison on the same weights, texts and threads.
 
-    steering_vectors.py FOLDER TASK.json VECTORS.safetensors
+    package_steering_vectors.py FOLDER TASK.json VECTORS.safetensors
 
 FOLDER is a Hugging Face folder. TASK holds `toward`, `away` (texts), `prompt`, `layers` (steered), `strength`, `new_tokens`, `batch`, `threads`,
 `runs`. Writes the vectors of its three aggregators for every layer as `METHOD.LAYER`, and prints one JSON object:
@@ -59,11 +59,14 @@ def main():
     save_file(vectors, out)
 
     mean.layer_activations = {layer: mean.layer_activations[layer] for layer in task["layers"]}
-    ids = tokenizer(task["prompt"], return_tensors="pt")
+    encoded = tokenizer(task["prompt"], return_tensors="pt")
+    ids = {name: encoded[name] for name in ("input_ids", "attention_mask")}
     count = task["new_tokens"]
+    # As many tokens as asked for, whatever they are.
+    model.generation_config.eos_token_id = None
 
     def generate():
-        return model.generate(**ids, max_new_tokens=count, min_new_tokens=count, do_sample=False, pad_token_id=tokenizer.eos_token_id)
+        return model.generate(**ids, max_new_tokens=count, do_sample=False, pad_token_id=tokenizer.eos_token_id)
 
     seconds["plain"] = median_seconds(generate, task["runs"])
     with mean.apply(model, multiplier=task["strength"]):

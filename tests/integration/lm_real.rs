@@ -36,7 +36,7 @@ fn stories260k_tells_its_story() {
 }
 
 /// `SmolLM2-135M-Instruct.Q4_1.gguf`, named by `FIRETENDER_SMOLLM2` (the README says how to get it).
-fn smollm2() -> Option<PathBuf> {
+pub(crate) fn smollm2() -> Option<PathBuf> {
     let path = std::env::var_os("FIRETENDER_SMOLLM2")
         .map(PathBuf::from)
         .filter(|path| path.exists());

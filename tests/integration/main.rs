@@ -11,3 +11,4 @@ mod lm_generation;
 mod lm_laws;
 mod lm_real;
 mod steer_files;
+mod steer_real;

@@ -7,6 +7,7 @@
 
 mod application;
 mod calibration;
+mod damage;
 mod data;
 mod directions;
 mod divergence;

@@ -61,15 +61,15 @@ fn details_agree_with_the_definition_on_the_host() {
             log_probs(&model, row, Some(&plan)),
             log_probs(&model, row, None),
         );
-        for at in 0..row.len() {
-            for (a, b) in p[at].iter().zip(&q[at]) {
+        for (at, (p, q)) in p.iter().zip(&q).enumerate() {
+            for (a, b) in p.iter().zip(q) {
                 let m = f64::midpoint(a.exp(), b.exp()).ln();
                 js += (a.exp() * (a - m) + b.exp() * (b - m)) / 2.0;
                 entropy += b.exp() * b - a.exp() * a;
             }
             if let Some(next) = row.get(at + 1) {
-                losses[0] -= q[at][*next as usize];
-                losses[1] -= p[at][*next as usize];
+                losses[0] -= q[*next as usize];
+                losses[1] -= p[*next as usize];
                 predicted += 1.0;
             }
         }

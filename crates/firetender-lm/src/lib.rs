@@ -7,6 +7,7 @@
 //! want the fastest chat server, use llama.cpp: this crate keeps every intermediate value within reach instead.
 
 mod atomic;
+mod bias;
 mod blob;
 mod blocks;
 mod build;
@@ -34,6 +35,7 @@ mod transformer;
 mod weights;
 
 pub use atomic::write_atomically;
+pub use bias::BlockBiases;
 pub use blocks::{Attention, Block, Mlp, Norm};
 pub use cache::KvCache;
 pub use causal_lm::{CausalLm, LmShape};

@@ -135,15 +135,17 @@ fn config_json(c: &ModelConfig, store_as: StoreAs) -> Result<serde_json::Value, 
             format!("{:?}, {:?}", c.residual, c.sliding_window),
         );
     }
-    if c.mlp_bias || (c.qkv_bias && c.attn_out_bias) {
-        return refuse("biases", "set".into());
+    // Llama has attention biases on all four projections or on none; Qwen2 on three of them, and no others.
+    let qwen2 = c.qkv_bias && !c.attn_out_bias;
+    if (c.attn_out_bias && !c.qkv_bias) || (qwen2 && c.mlp_bias) {
+        return refuse("biases", "set on some projections".into());
     }
-    let (class, kind) = if c.qkv_bias {
+    let (class, kind) = if qwen2 {
         ("Qwen2ForCausalLM", "qwen2")
     } else {
         ("LlamaForCausalLM", "llama")
     };
-    if c.qkv_bias && c.head_dim * c.heads != c.width {
+    if qwen2 && c.head_dim * c.heads != c.width {
         return refuse("head_dim", c.head_dim.to_string());
     }
     let mut json = json!({
@@ -166,8 +168,9 @@ fn config_json(c: &ModelConfig, store_as: StoreAs) -> Result<serde_json::Value, 
             StoreAs::Bf16 => "bfloat16",
         },
     });
-    if !c.qkv_bias {
-        json["attention_bias"] = json!(false);
+    if !qwen2 {
+        json["attention_bias"] = json!(c.attn_out_bias);
+        json["mlp_bias"] = json!(c.mlp_bias);
         json["head_dim"] = json!(c.head_dim);
     }
     Ok(json)

@@ -166,6 +166,12 @@ impl Benign {
         self.scope
     }
 
+    /// The tokens of each row that are its prompt.
+    pub(crate) fn prompt_rows(&self) -> Vec<Vec<u32>> {
+        let rows = self.rows.iter().zip(&self.prompt_lens);
+        rows.map(|(row, len)| row[..*len].to_vec()).collect()
+    }
+
     /// Number of predictions that count.
     #[must_use]
     pub fn tokens(&self) -> usize {

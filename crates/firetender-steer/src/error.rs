@@ -105,6 +105,14 @@ pub enum SteerError {
         /// What is wrong and what was expected.
         what: String,
     },
+    /// A gate that cannot decide.
+    #[error("gate: `{field}` {what}")]
+    Gate {
+        /// Which part of it.
+        field: &'static str,
+        /// What is wrong and what was expected.
+        what: String,
+    },
     /// An argument that makes no sense.
     #[error("{what}")]
     Input {

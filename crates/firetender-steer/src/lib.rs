@@ -56,6 +56,7 @@
 //! ```
 
 mod aggregator;
+mod bake;
 mod bootstrap;
 mod calibrate;
 mod contrast;
@@ -70,6 +71,7 @@ mod error;
 mod extract;
 mod fluency;
 mod layer_shift;
+mod gate;
 mod layers;
 mod length;
 mod linear;
@@ -107,6 +109,11 @@ pub use error::SteerError;
 pub use extract::{ClassMeans, Extractor, Samples};
 pub use fluency::{Fluency, TextFluency};
 pub use layer_shift::{LayerShift, layer_shifts};
+pub use gate::{
+    Case, Condition, Decision, Fires, Gate, GateDamage, GateEffect, GateMethod, GateRead,
+    GateReport, GateRule, GateTrainer, GatedPlan, GatedSteering, Join, Probe, RocPoint, Scorer,
+    Timing, best_f1, gate_damage, gate_effect, generate_gated,
+};
 pub use layers::Layers;
 pub use length::Length;
 pub use logistic::{Logistic, LogisticOptions};

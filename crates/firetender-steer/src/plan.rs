@@ -24,8 +24,10 @@ use crate::{SteerError, SteeringVector};
 
 pub use batch::{BatchPlan, RowPlan};
 pub use entry::{Entry, VectorRef};
+pub(crate) use file::read_json;
 pub use low_rank::{LowRank, LowRankLayer};
 pub use operator::{Operator, Turn};
+pub(crate) use scope::Reach;
 pub use steering::Steering;
 pub use strength::{Adapt, AdaptTo, Profile, Schedule};
 

@@ -25,7 +25,6 @@ pub(crate) struct Scope {
 pub(crate) enum Reach {
     #[default]
     Everything,
-    #[expect(dead_code, reason = "for gates that decide late")]
     Generated,
 }
 

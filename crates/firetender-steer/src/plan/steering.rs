@@ -88,7 +88,6 @@ impl Steering {
     }
 
     /// Row strengths that are known to be good.
-    #[expect(dead_code, reason = "for gates that decide late")]
     pub(crate) fn set_rows(&mut self, rows: Vec<f64>, reach: Reach) {
         self.rows = Some(rows);
         self.reach = reach;

@@ -96,6 +96,34 @@ pub(crate) struct Arguments {
     /// Take an imported vector although it was read from other weights.
     #[arg(long, requires = "import")]
     pub(crate) any_weights: bool,
+    /// Carry out the plan of this JSON file instead of adding the direction at --layers to --tokens; the strengths multiply the
+    /// plan's own. A plan is {"entries": [{"vector": V, "strength": 1, "layers": "8..12", "operator": "add", "tokens": "all"}, …]};
+    /// V is {"file": "mood.safetensors"} (beside the plan), {"named": "direction"} (the one found or imported here) or {"inline": …}.
+    /// Operators: add, project_out, project_then_add, piecewise, {"clamp": {"low": 0}}, {"rotate": …}. Further keys: keep_norm,
+    /// profile, schedule, token_weights, adapt; beside entries: conflict (sum, in_order, first_wins, error).
+    #[arg(long)]
+    pub(crate) plan: Option<String>,
+    /// Write the plan that was carried out, with its vectors inside, to this JSON file.
+    #[arg(long)]
+    pub(crate) save_plan: Option<String>,
+    /// Show which tokens of each --prompt every entry of the plan selects.
+    #[arg(long, requires = "prompt")]
+    pub(crate) preview: bool,
+    /// Steer only prompts on which this gate fires. A gate's JSON file, or one to be fitted on every second prompt and calibrated
+    /// on the others: logistic, whitened, dot or condition, with
+    /// `:layer=3,fpr=0.05,positive=FILE,negative=FILE,read=last|mean,join=any|all,timing=later|second,save=FILE` (and site, c,
+    /// shrinkage) as needed; positive and negative default to --positive and --negative, layer to the one before the
+    /// first that is steered. `always` and `never` are the extremes. timing:
+    /// later steers the prompt behind the gate's layer only, second runs it again. Effect and damage are reported in the
+    /// loop, as the mixture of finished runs, and steered always.
+    #[arg(long)]
+    pub(crate) gate: Option<String>,
+    /// Prompts after which the effect is measured by word lists, instead of the neutral beginnings.
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// Write the model with the plan at this strength baked into its biases as a Hugging Face folder; it needs no hooks.
+    #[arg(long, num_args = 2, value_names = ["STRENGTH", "FOLDER"], allow_hyphen_values = true)]
+    pub(crate) bake: Vec<String>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

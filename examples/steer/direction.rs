@@ -5,16 +5,16 @@ use firetender_lm::CausalLm;
 use firetender_steer::{
     Contrast, Entry, Extraction, Extractor, Layers, Length, Method, Plan, ReadPosition, TokenRule,
 };
-use firetender_support::{Bars, Failure, Model};
+use firetender_support::{Bars, Failure, Model, fail};
 
-use crate::{arguments::Arguments, files};
+use crate::{arguments::Arguments, files, gate, plan};
 
 /// A plan at strength 1, and what is known about it.
 pub(crate) struct Direction {
     /// What is swept.
     pub(crate) plan: Plan,
-    /// The layers' reports, where the direction was found here.
-    pub(crate) extraction: Extraction,
+    /// The vector and its layers' reports; none for a plan of low-rank edits.
+    pub(crate) extraction: Option<Extraction>,
     /// How it was found.
     pub(crate) method: String,
     /// Number of pairs that it was fitted to.
@@ -55,6 +55,7 @@ pub(crate) fn check(arguments: &Arguments) -> Result<(), Failure> {
     arguments.site.parse::<SiteKind>()?;
     arguments.read.parse::<ReadPosition>()?;
     arguments.length.parse::<Length>()?;
+    gate::parse(arguments)?;
     files::check(arguments)
 }
 
@@ -64,7 +65,24 @@ pub(crate) fn take(
     model: &Model,
     contrast: &Contrast,
 ) -> Result<Direction, Failure> {
-    let direction = match files::import(arguments, Some(model))? {
+    let file = plan::load(arguments)?;
+    let own = file.as_ref().filter(|plan| !plan::has_names(plan));
+    let imported = match own {
+        None => files::import(arguments, Some(model))?,
+        Some(_) => None,
+    };
+    let mut direction = match imported {
+        None if own.is_some() => {
+            let plan = own.cloned().unwrap_or_default();
+            let vector = plan::own_vector(&plan);
+            Direction {
+                extraction: vector.as_ref().map(files::described),
+                plan,
+                method: "plan".into(),
+                pairs: 0,
+                judge: contrast.clone(),
+            }
+        }
         None => find(arguments, model, contrast)?,
         Some(found) => {
             for note in &found.notes {
@@ -78,14 +96,22 @@ pub(crate) fn take(
             let rule: TokenRule = arguments.tokens.parse()?;
             Direction {
                 plan: Plan::new().with(Entry::new(&vector, 1.0).with_tokens(rule)),
-                extraction: files::described(&vector),
+                extraction: Some(files::described(&vector)),
                 method: "imported".into(),
                 pairs: 0,
                 judge: contrast.clone(),
             }
         }
     };
-    files::export(arguments, &direction.extraction.vector, Some(model))?;
+    if let Some(extraction) = &direction.extraction {
+        if let Some(file) = &file {
+            direction.plan = plan::fill(file, &extraction.vector, model)?;
+        }
+        files::export(arguments, &extraction.vector, Some(model))?;
+    } else if !arguments.export.is_empty() {
+        return fail("--export: the plan has no vector");
+    }
+    plan::write(arguments, &direction.plan, model)?;
     Ok(direction)
 }
 
@@ -107,7 +133,7 @@ fn find(arguments: &Arguments, model: &Model, contrast: &Contrast) -> Result<Dir
     }
     Ok(Direction {
         plan: Plan::new().with(Entry::new(&vector, 1.0).with_tokens(rule)),
-        extraction,
+        extraction: Some(extraction),
         method: method.to_string(),
         pairs: fitted.pairs(),
         judge,

@@ -15,8 +15,10 @@ mod controls;
 mod data;
 mod direction;
 mod files;
+mod gate;
 mod measure;
 mod output;
+mod plan;
 mod texts;
 
 use std::process::ExitCode;
@@ -65,10 +67,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let direction = direction::take(arguments, &model, &contrast)?;
     let plan = &direction.plan;
-    let control = plan.random_control(arguments.seed)?;
+    let low_rank = direction.extraction.is_none();
 
-    let neutral = encode(&lines(sets::NEUTRAL))?;
-    let (name, effect) = texts::effect(&model, &words, &neutral, &direction.judge)?;
+    let neutral = match &arguments.target {
+        Some(path) => encode(&read_texts(path)?)?,
+        None => encode(&lines(sets::NEUTRAL))?,
+    };
+    let (name, targets, effect) = texts::effect(&model, &words, &neutral, &direction.judge)?;
     let benign = match &arguments.benign {
         Some(path) => read_texts(path)?,
         None => lines(sets::BENIGN).into_iter().take(50).collect(),
@@ -85,7 +90,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         )
     };
     let curve = measure(plan, "vector")?;
-    let random = measure(&control, "random control")?;
+    let random = match low_rank {
+        true => None,
+        false => Some(measure(
+            &plan.random_control(arguments.seed)?,
+            "random control",
+        )?),
+    };
 
     let controls = controls::run(arguments, &model, &contrast, plan, &measure)?;
 
@@ -99,8 +110,28 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let prompts: Vec<_> = arguments.prompt.iter().cloned().zip(rows).collect();
     let continuations = measure::continuations(&model, plan, &strengths, &prompts, &writing)?;
 
+    let previews = plan::preview(arguments, plan, &model, &prompts)?;
+    let gated = match gate::parse(arguments)? {
+        None => None,
+        Some(spec) => {
+            let gate = spec.gate(arguments, &model, plan, &encode)?;
+            let targets = gate::Targets {
+                prompts: &targets,
+                effect: effect.as_ref(),
+                benign: &benign,
+                continued: &prompts,
+                writing: &writing,
+            };
+            Some(gate::measure(
+                &spec, &gate, &model, plan, &strengths, &targets,
+            )?)
+        }
+    };
+
     let found = Findings {
         controls,
+        previews,
+        gated,
         model: model.checkpoint.name.clone(),
         effect: name,
         benign: benign.prompts(),

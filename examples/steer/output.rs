@@ -1,6 +1,6 @@
 //! What is printed: one JSON object, or tables for people.
 
-use firetender_steer::{Curve, Extraction, WordCounts};
+use firetender_steer::{Curve, CurvePoint, Extraction, WordCounts};
 use firetender_support::Failure;
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::{
     arguments::Arguments,
     controls::{self, Controls},
     direction::Direction,
-    files,
+    files, gate,
     measure::Continuation,
 };
 
@@ -20,7 +20,10 @@ pub(crate) struct Findings {
     pub(crate) benign: usize,
     pub(crate) curve: Curve,
     pub(crate) controls: Option<Controls>,
-    pub(crate) random: Curve,
+    /// None where a plan has no such control.
+    pub(crate) random: Option<Curve>,
+    pub(crate) previews: Vec<Value>,
+    pub(crate) gated: Option<Value>,
     pub(crate) moods: Vec<WordCounts>,
     pub(crate) continuations: Vec<Continuation>,
 }
@@ -41,24 +44,30 @@ pub(crate) fn value(arguments: &Arguments, found: &Findings) -> Result<Value, Fa
         .iter()
         .map(|c| json!({ "prompt": c.prompt, "strength": c.strength, "text": c.text }))
         .collect();
+    let extraction = found.direction.extraction.as_ref();
+    let vector = extraction.map(|extraction| &extraction.vector);
     let mut value = json!({
-        "model": found.model, "site": found.direction.extraction.vector.site().name(), "method": found.direction.method,
+        "model": found.model, "site": vector.map(|v| v.site().name()), "method": found.direction.method,
         "tokens": arguments.tokens, "pairs": found.direction.pairs, "effect": found.effect,
-        "layers": layer_values(&found.direction.extraction), "curve": points(&found.curve),
-        "random_control": points(&found.random), "free_text": moods, "generations": texts, "saved": arguments.save,
+        "layers": extraction.map(layer_values), "curve": points(&found.curve),
+        "random_control": found.random.as_ref().map(points), "free_text": moods, "generations": texts, "saved": arguments.save,
     });
-    let vector = &found.direction.extraction.vector;
     value["read"] = json!(arguments.read);
     value["length"] = json!(arguments.length);
     value["controls"] = json!(found.controls.as_ref().map(controls::value));
-    value["imported"] = files::imported_value(arguments, Some(vector));
+    value["plan"] = json!(arguments.plan);
+    value["preview"] = json!(found.previews);
+    value["gate"] = json!(found.gated);
+    value["imported"] = files::imported_value(arguments, vector);
     value["exported"] = files::exported_value(arguments)?;
     Ok(value)
 }
 
 /// Tables on standard output.
 pub(crate) fn print(found: &Findings) {
-    print_layers(&found.direction.extraction);
+    if let Some(extraction) = &found.direction.extraction {
+        print_layers(extraction);
+    }
     println!(
         "\neffect: {}; damage: KL(steered || plain) on {} benign prompts; [95 % interval over prompts]",
         found.effect, found.benign
@@ -67,8 +76,9 @@ pub(crate) fn print(found: &Findings) {
         "{:>8}  {:>26}  {:>14}  {:>9}  {:>9}  {:>6}  free text",
         "strength", "effect", "random effect", "KL", "random KL", "top-1"
     );
-    let points = found.curve.points.iter().zip(&found.random.points);
-    for (index, (point, random)) in points.enumerate() {
+    for (index, point) in found.curve.points.iter().enumerate() {
+        let random = found.random.as_ref().map(|curve| &curve.points[index]);
+        let random = |pick: fn(&CurvePoint) -> f64| random.map_or(f64::NAN, pick);
         let free = found.moods.get(index).map_or(String::new(), |c| {
             format!(
                 "log-odds {:+.2} ({} : {} of {} words)",
@@ -84,9 +94,9 @@ pub(crate) fn print(found: &Findings) {
             point.effect.value,
             point.effect.low,
             point.effect.high,
-            random.effect.value,
+            random(|p| p.effect.value),
             point.kl.value,
-            random.kl.value,
+            random(|p| p.kl.value),
             point.top1_agreement.value
         );
     }
@@ -95,6 +105,9 @@ pub(crate) fn print(found: &Findings) {
     }
     for c in &found.continuations {
         println!("\n[{:+}] {} ⟶ {}", c.strength, c.prompt, c.text.trim());
+    }
+    if let Some(gated) = &found.gated {
+        gate::print(gated);
     }
 }
 

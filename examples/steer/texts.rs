@@ -32,13 +32,16 @@ pub(crate) fn words(arguments: &Arguments) -> Result<Option<Words>, Failure> {
     }
 }
 
+/// An effect's name, its prompts, and the effect.
+type Measured = (&'static str, Vec<Vec<u32>>, Box<dyn Effect>);
+
 /// Word log-odds after neutral beginnings where there are words; else the preference for held-out texts.
 pub(crate) fn effect(
     model: &Model,
     words: &Option<Words>,
     neutral: &[Vec<u32>],
     judge: &Contrast,
-) -> Result<(&'static str, Box<dyn Effect>), Failure> {
+) -> Result<Measured, Failure> {
     let tokenizer = model.tokenizer()?;
     if let Some(words) = words {
         let first = |words: &[String]| -> Result<Vec<u32>, Failure> {
@@ -56,7 +59,7 @@ pub(crate) fn effect(
         let (target, other) = (only(&positive, &negative), only(&negative, &positive));
         if !target.is_empty() && !other.is_empty() {
             let odds = NextTokenOdds::new(neutral.to_vec(), target, other)?;
-            return Ok((WORD_ODDS, Box::new(odds)));
+            return Ok((WORD_ODDS, neutral.to_vec(), Box::new(odds)));
         }
         eprintln!(
             "this vocabulary spells the word lists with the same first tokens: measuring the preference for held-out texts"
@@ -77,8 +80,18 @@ pub(crate) fn effect(
             (a[..cut].to_vec(), a[cut..].to_vec(), b[cut..].to_vec())
         })
         .collect::<Vec<_>>();
+    let contexts = |items: &[(Vec<u32>, Vec<u32>, Vec<u32>)]| -> Vec<Vec<u32>> {
+        items
+            .iter()
+            .map(|(context, _, _)| context.clone())
+            .collect()
+    };
     if !items.is_empty() {
-        return Ok((PREFERENCE, Box::new(Preference::new(items)?)));
+        return Ok((
+            PREFERENCE,
+            contexts(&items),
+            Box::new(Preference::new(items)?),
+        ));
     }
     // Texts that do not begin alike are compared as continuations of a blank line.
     let context = tokenizer.encode("\n", true)?;
@@ -87,6 +100,10 @@ pub(crate) fn effect(
         .iter()
         .zip(judge.away_rows())
         .map(|(a, b)| (context.clone(), a.clone(), b.clone()))
-        .collect();
-    Ok((PREFERENCE, Box::new(Preference::new(items)?)))
+        .collect::<Vec<_>>();
+    Ok((
+        PREFERENCE,
+        contexts(&items),
+        Box::new(Preference::new(items)?),
+    ))
 }

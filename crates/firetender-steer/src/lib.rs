@@ -13,9 +13,11 @@
 //!    [`SteeringVector`] and a [`LayerReport`] for each layer (length, held-out separation, …).
 //! 3. [`Plan`] says where, how strongly, at which tokens ([`TokenRule`]) and how ([`Operator`]) vectors are applied;
 //!    [`Plan::compile`] makes a [`Steering`], which every pass, `generate` and `score` takes as intervention.
-//! 4. [`Effect`] measures the behaviour on target prompts, [`damage()`] the harm on benign ones, and [`sweep()`] both over
+//! 4. [`GateTrainer`] fits a [`Gate`], [`Gate::calibrated`] sets its threshold, and a [`GatedPlan`] steers only where it fires;
+//!    [`Plan::baked`] makes a constant plan part of the weights.
+//! 5. [`Effect`] measures the behaviour on target prompts, [`damage()`] the harm on benign ones, and [`sweep()`] both over
 //!    strengths; [`Plan::random_control`] is the control to show beside it.
-//! 5. [`SteeringVector::save`] and [`SteeringVector::load`] keep vectors in safetensors files; [`SteeringVector::export`] and
+//! 6. [`SteeringVector::save`] and [`SteeringVector::load`] keep vectors in safetensors files; [`SteeringVector::export`] and
 //!    [`SteeringVector::import`] exchange them with llama.cpp, repeng, CAST and others.
 //!
 //! ```

@@ -191,7 +191,12 @@ impl GatedSteering {
     /// A steering with every case open, or the given ones: what the mixture is made of.
     pub(crate) fn open(&self, cases: &[bool]) -> Vec<Steering> {
         let cases = self.cases.iter().zip(cases).filter(|(_, open)| **open);
-        cases.map(|(steering, _)| steering.clone()).collect()
+        let free = |(steering, _): (&Steering, &bool)| {
+            let mut steering = steering.clone();
+            steering.set_rows(None, Reach::Everything);
+            steering
+        };
+        cases.map(free).collect()
     }
 
     pub(crate) fn check_external(&self) -> Result<(), SteerError> {
@@ -255,7 +260,7 @@ impl GatedSteering {
                 let holds = row.is_some_and(|decision| decision.cases[number]);
                 f64::from(u8::from(holds && !listening))
             };
-            steering.set_rows(rows.iter().map(open).collect(), reach);
+            steering.set_rows(Some(rows.iter().map(open).collect()), reach);
             steering.begin(pass);
         }
     }

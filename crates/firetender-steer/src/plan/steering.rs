@@ -88,8 +88,8 @@ impl Steering {
     }
 
     /// Row strengths that are known to be good.
-    pub(crate) fn set_rows(&mut self, rows: Vec<f64>, reach: Reach) {
-        self.rows = Some(rows);
+    pub(crate) fn set_rows(&mut self, rows: Option<Vec<f64>>, reach: Reach) {
+        self.rows = rows;
         self.reach = reach;
     }
 

@@ -6,7 +6,7 @@ use firetender_hooks::{Padding, SiteKind, Untouched};
 use firetender_lm::{CausalLm, Checkpoint, StoreAs, Transformer};
 use firetender_steer::{Conflict, Entry, Operator, Plan, Profile, Schedule, SteeringVector};
 
-use crate::support::{direction, logits, model, pass, uneven, vector};
+use crate::support::{direction, logits, model, pass, rows, vector};
 
 fn plan() -> Plan {
     let layers = (0..4).map(|layer| (layer, direction())).collect();
@@ -34,7 +34,8 @@ fn plan() -> Plan {
 
 #[test]
 fn baked_logits_are_steered_logits_also_from_the_saved_folder() {
-    let whole = pass(&uneven(), Padding::Left);
+    // Without padding: a bias moves padding too, a plan does not, and nobody reads it.
+    let whole = pass(&rows(), Padding::Left);
     for family in ["llama", "qwen2", "gpt2", "gpt_neox"] {
         let model = model(family);
         let mut steering = plan().compile(&model.shape(), &model.device()).unwrap();
@@ -44,8 +45,9 @@ fn baked_logits_are_steered_logits_also_from_the_saved_folder() {
             .unwrap();
         let found = logits(&baked, &whole, &mut Untouched);
         assert_ne!(found, logits(&model, &whole, &mut Untouched));
-        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(x, y)| (x - y).abs() < 1e-4);
-        assert!(close(&found, &steered), "{family}");
+        let off = found.iter().zip(&steered).map(|(x, y)| (x - y).abs());
+        let off = off.fold(0.0f32, f32::max);
+        assert!(off < 1e-4, "{family}: {off}");
         if !["llama", "qwen2"].contains(&family) {
             continue;
         }

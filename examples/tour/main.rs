@@ -2,9 +2,11 @@
 //!
 //! Loads Ember (the small model that is built in), finds a mood direction and a refusal direction, prints what the model writes at
 //! strengths − / 0 / + beside each other, prints effect and damage over strengths with a random control, and writes
-//! `target/tour/index.html` with the figures.
+//! `target/tour/index.html` with the figures. The second chapter steers refusal only where a gate finds a request suspicious.
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
+
+mod gate;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
@@ -89,6 +91,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     for chapter in &chapters {
         report = report.section(visit(&model, chapter, &benign)?);
     }
+    report = report.section(gate::visit(&model, &rows, &many, &benign)?);
     let path = arguments.out.join("index.html");
     report.write(&path)?;
     println!(
@@ -102,6 +105,15 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// Rendered text with its markup as token ids.
 fn tokens(model: &Model, text: &str) -> Result<Vec<u32>, Failure> {
     Ok(model.tokenizer()?.encode(text, false)?)
+}
+
+/// The tokens that begin one of these texts.
+fn first(model: &Model, texts: &[&str]) -> Result<Vec<u32>, Failure> {
+    let ids: Vec<Vec<u32>> = texts
+        .iter()
+        .map(|text| tokens(model, text))
+        .collect::<Result<_, _>>()?;
+    Ok(first_tokens(&ids))
 }
 
 /// Harmless prompts with the corpus's own answers; only predictions of the answers count.
@@ -172,18 +184,11 @@ fn refusal<'a>(
 ) -> Result<Chapter<'a>, Failure> {
     let suspicious = prompts::suspicious(Split::HeldOut, 3, many(40));
     let harmless = prompts::harmless(Split::HeldOut, 3, many(40));
-    let first = |texts: &[&str]| -> Result<Vec<u32>, Failure> {
-        let ids: Vec<Vec<u32>> = texts
-            .iter()
-            .map(|text| tokens(model, text))
-            .collect::<Result<_, _>>()?;
-        Ok(first_tokens(&ids))
-    };
     let asked = [suspicious.as_slice(), &harmless].concat();
     let effect = NextTokenOdds::new(
         rows(&asked)?,
-        first(words::REFUSAL_PREFIXES)?,
-        first(words::COMPLY_PREFIXES)?,
+        first(model, words::REFUSAL_PREFIXES)?,
+        first(model, words::COMPLY_PREFIXES)?,
     )?;
     Ok(Chapter {
         title: "Refusal",

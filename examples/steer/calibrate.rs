@@ -76,11 +76,11 @@ pub(crate) fn run(
         &model.network,
         &vector,
         Prompts {
-            effect: search.1.as_ref(),
+            effect: search.2.as_ref(),
             benign: &search_benign,
         },
         Prompts {
-            effect: other.1.as_ref(),
+            effect: other.2.as_ref(),
             benign: &other_benign,
         },
         &calibrator,

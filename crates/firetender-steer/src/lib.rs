@@ -72,8 +72,8 @@ mod entanglement;
 mod error;
 mod extract;
 mod fluency;
-mod layer_shift;
 mod gate;
+mod layer_shift;
 mod layers;
 mod length;
 mod linear;
@@ -110,12 +110,12 @@ pub use entanglement::{Entanglement, entanglement};
 pub use error::SteerError;
 pub use extract::{ClassMeans, Extractor, Samples};
 pub use fluency::{Fluency, TextFluency};
-pub use layer_shift::{LayerShift, layer_shifts};
 pub use gate::{
     Case, Condition, Decision, Fires, Gate, GateDamage, GateEffect, GateMethod, GateRead,
     GateReport, GateRule, GateTrainer, GatedPlan, GatedSteering, Join, Probe, RocPoint, Scorer,
     Timing, best_f1, gate_damage, gate_effect, generate_gated,
 };
+pub use layer_shift::{LayerShift, layer_shifts};
 pub use layers::Layers;
 pub use length::Length;
 pub use logistic::{Logistic, LogisticOptions};

@@ -275,10 +275,10 @@ fn in_the_loop_and_mixture() {
             fires
         );
         let mut apart = 0.0f64;
-        for i in 0..prompts.len() {
+        for (i, fires) in fires.iter().enumerate() {
             assert_eq!(
                 found.mixture[i],
-                if fires[i] {
+                if *fires {
                     found.always[i]
                 } else {
                     found.plain[i]
@@ -286,7 +286,7 @@ fn in_the_loop_and_mixture() {
             );
             apart = apart.max((found.in_loop[i] - found.mixture[i]).abs());
             assert!(
-                fires[i]
+                *fires
                     || found.in_loop[i] == found.plain[i]
                     || (found.in_loop[i] - found.plain[i]).abs() < 2e-5
             );

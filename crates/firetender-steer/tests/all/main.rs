@@ -6,10 +6,10 @@
 )]
 
 mod application;
+mod baking;
 mod calibration;
 mod damage;
 mod data;
-mod baking;
 mod directions;
 mod divergence;
 mod extraction;

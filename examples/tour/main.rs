@@ -2,11 +2,13 @@
 //!
 //! Loads Ember (the small model that is built in), finds a mood direction and a refusal direction, prints what the model writes at
 //! strengths − / 0 / + beside each other, prints effect and damage over strengths with a random control, and writes
-//! `target/tour/index.html` with the figures. The second chapter steers refusal only where a gate finds a request suspicious.
+//! `target/tour/index.html` with the figures. A chapter steers refusal only where a gate finds a request suspicious, and the last one asks
+//! how sure the model is.
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
 
 mod gate;
+mod uncertainty;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
@@ -92,6 +94,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         report = report.section(visit(&model, chapter, &benign)?);
     }
     report = report.section(gate::visit(&model, &rows, &many, &benign)?);
+    report = report.section(uncertainty::visit(&model, &answered)?);
     let path = arguments.out.join("index.html");
     report.write(&path)?;
     println!(

@@ -1,5 +1,7 @@
 //! Everything that can go wrong in this crate.
 
+use std::{io, path::PathBuf};
+
 use crate::ScoreKind;
 
 /// The error of every fallible function of this crate: where, what was found, and what was expected.
@@ -127,4 +129,34 @@ pub enum UncertaintyError {
         /// What the device said.
         reason: String,
     },
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file that is not what it should be.
+    #[error("{}, {place}: {what}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Header, line, array, …
+        place: String,
+        /// What was found there.
+        what: String,
+    },
+    /// An input that cannot be used, in words: a curve, a table of a file, a pool of members.
+    #[error("{what}")]
+    Input {
+        /// What was found and what was expected.
+        what: String,
+    },
+}
+
+impl UncertaintyError {
+    pub(crate) fn input(what: impl Into<String>) -> Self {
+        Self::Input { what: what.into() }
+    }
 }

@@ -16,6 +16,12 @@
 //!    [`ClassBins`], [`RiskCoverage`] and [`Ranking`] are the tables and curves behind the numbers.
 //! 4. [`evaluate_ensemble`]: several members, their mean and how far they disagree. [`Bootstrap`]: intervals, paired between models.
 //!    [`Conformal`]: sets of classes with a promise.
+//! 4. [`Ensemble`] averages members; [`ensemble_curve`] and [`running`] give every size in one sweep.
+//! 5. [`fit_temperature`] finds the temperature, [`Calibration`] fits and evaluates it on different objects: compare methods by
+//!    *calibrated* log-likelihood ([`calibrated_curve`]).
+//! 6. [`dee()`] says how many independently trained networks an ensemble is worth; [`compare()`] puts methods beside each other, with
+//!    intervals and the pitfalls that apply.
+//! 7. Arrays and tables of others: [`read_npy`], [`read_npz`], [`ResultTable`].
 //!
 //! Conventions differ between libraries, so each is a value with a default that follows the field, and a switch for the reference.
 //! Every sum over objects is exact in fixed point ([`ExactSum`]): no result depends on batch order, sharding or thread count.
@@ -34,13 +40,20 @@
 
 mod bins;
 mod bootstrap;
+mod calibration;
 mod classwise;
+mod compare;
 mod conformal;
 mod decompose;
+mod dee;
 mod device;
 mod diversity;
+mod ensemble;
 mod error;
 mod exact;
+mod files;
+mod folds;
+mod lanes;
 mod mass;
 mod math;
 mod metrics;
@@ -48,6 +61,7 @@ mod objects;
 mod options;
 mod ranking;
 mod row;
+mod scaling;
 mod scores;
 mod selective;
 mod smooth;
@@ -56,25 +70,47 @@ mod sums;
 mod targets;
 #[cfg(feature = "training")]
 pub mod training;
+mod temperature;
+mod tiles;
 
 pub use bins::{Bin, BinState, BinTable, Binning, Bins, EdgeRule};
 pub use bootstrap::{Bootstrap, Interval, IntervalKind, MetricIntervals};
+pub use calibration::{Calibrated, Calibration, HalfScore, Protocol, Stage};
 pub use classwise::{Adaptive, AdaptiveOptions, AdaptiveState, ClassBins, TaceNorm};
+pub use compare::{CompareOptions, Compared, Comparison, Pair, compare};
 pub use conformal::{Conformal, ConformalFit, Conformity, Coverage, conformal_threshold};
 pub use decompose::{BrierParts, LikelihoodParts};
+pub use dee::{
+    BandKind, Bands, CostModel, Dee, DeeOptions, DeePoint, DeeStatus, Direction, Interpolation,
+    MemberNoise, Monotone, PowerTail, SizeCurve, VarianceLaw, dee, isotonic_increasing,
+};
 pub use device::evaluate_tensor;
 pub use diversity::{
     Diversity, EnsembleMetrics, ObjectDiversity, evaluate_ensemble, evaluate_sizes,
 };
+pub use ensemble::{
+    CalibratedCurve, CalibratedPoint, CurvePoint, Ensemble, EnsembleTensor, calibrated_curve,
+    disjoint_groups, ensemble_curve, running, running_log_likelihoods,
+};
 pub use error::UncertaintyError;
 pub use exact::ExactSum;
+pub use files::{
+    NpyArray, NpyValues, Predictions, ResultRow, ResultTable, dee_table, parse_npy, read_npy,
+    read_npz, target_checksum, write_npy, write_npz,
+};
+pub use folds::Folds;
 pub use math::{log_softmax, log_sum_exp};
 pub use metrics::{MetricState, Metrics, Note, TopK, evaluate, evaluate_many, misclassification};
 pub use objects::{BrierScale, Floor, Object, Objects};
 pub use options::MetricOptions;
 pub use ranking::{Bounded, RankHistogram, RankSummary, Ranking};
+pub use scaling::{AffineKind, AffineScaling, IsotonicScaling};
 pub use scores::{Checks, Floats, Repair, ScoreKind, Scores};
 pub use selective::{AurcRule, RiskCoverage, RiskPoint};
 pub use smooth::{smooth_ece, smooth_ece_at, sweep_ece};
 pub use sums::ProperSums;
 pub use targets::Targets;
+pub use temperature::{
+    TemperatureFit, TemperatureOptions, TemperatureStatus, fit_shared_temperature, fit_temperature,
+    fit_temperature_folds, fit_temperature_tensor, scaled_log_probs,
+};

@@ -4,8 +4,12 @@
     reason = "a test may unwrap: its panic is the report"
 )]
 
+mod calibration;
+mod comparisons;
 mod conformal;
 mod device;
+mod ensembles;
+mod files;
 mod goldens;
 mod hostile;
 mod intervals;
@@ -13,6 +17,9 @@ mod laws;
 mod members;
 mod peers;
 mod proper;
+mod published;
+mod scaling;
 mod selective;
 mod statistics;
 mod support;
+mod temperature;

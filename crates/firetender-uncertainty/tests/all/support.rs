@@ -79,3 +79,18 @@ pub(crate) fn close(found: f64, expected: f64, tolerance: f64) {
         (found - expected).abs()
     );
 }
+
+/// A file of the data folder, or `None` (which is said) where there is none: `FIRETENDER_DATA`, else `../shared/data` beside the
+/// repository.
+pub(crate) fn data(path: &str) -> Option<std::path::PathBuf> {
+    let folder = std::env::var_os("FIRETENDER_DATA").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        Into::into,
+    );
+    let file = folder.join(path);
+    if file.exists() {
+        return Some(file);
+    }
+    eprintln!("skipped: no {}", file.display());
+    None
+}

@@ -35,7 +35,7 @@ pub(crate) fn visit(model: &Model, answered: &[prompts::Answered]) -> Result<Sec
         right("calibrated"),
         right("ECE"),
     ])?
-    .caption("Next tokens of held-out answers. Calibrated: one temperature, fitted on the other half of the tokens, 2 × 5 folds.");
+    .caption("Next tokens of held-out answers. Calibrated: at the temperature T, fitted to these tokens.");
     let mut chart = LineChart::new(
         "Reliability of next tokens",
         Axis::linear("mean confidence"),
@@ -55,7 +55,7 @@ pub(crate) fn visit(model: &Model, answered: &[prompts::Answered]) -> Result<Sec
         let (logits, labels) = predictions(model, &texts, hook)?;
         let scores = Scores::logits(&logits, shape.vocab_size)?;
         let targets = Targets::classes(&labels);
-        let found = Calibration::new(Protocol::test_time(7)).run(&[scores.clone()], &targets)?;
+        let found = Calibration::new(Protocol::InSample).run(&[scores.clone()], &targets)?;
         let quick = MetricOptions {
             class_wise: false,
             adaptive: false,

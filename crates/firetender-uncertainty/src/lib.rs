@@ -68,10 +68,10 @@ mod smooth;
 mod special;
 mod sums;
 mod targets;
-#[cfg(feature = "training")]
-pub mod training;
 mod temperature;
 mod tiles;
+#[cfg(feature = "training")]
+pub mod training;
 
 pub use bins::{Bin, BinState, BinTable, Binning, Bins, EdgeRule};
 pub use bootstrap::{Bootstrap, Interval, IntervalKind, MetricIntervals};

@@ -9,36 +9,22 @@ use crate::{
     step::divergence, step_loss,
 };
 
-/// The paper's objective: the steered student is to predict on harmless texts what the plain base predicts.
-pub struct KlThenSteer<'a> {
-    teacher: &'a dyn CausalLm,
+/// Minibatches of texts with what is drawn for each: everything of KL-then-steer that needs no model once directions are read.
+#[derive(Clone, Debug)]
+pub struct Minibatches {
     texts: Texts,
     bank: VectorBank,
     options: KtsOptions,
     drawer: Option<Drawer>,
 }
 
-impl std::fmt::Debug for KlThenSteer<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("KlThenSteer")
-            .field("options", &self.options)
-            .field("texts", &self.texts.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<'a> KlThenSteer<'a> {
-    /// Checks that everything fits together. `teacher` is the base, without adapter, as [`crate::teacher`] makes it.
+impl Minibatches {
+    /// Checks that everything fits together.
     ///
     /// # Errors
     /// [`KtsError::Options`] for options that cannot be, among them: steering without any source of directions, a scope of
     /// answers where no text has one, keeping an effect where no source has target prompts.
-    pub fn new(
-        teacher: &'a dyn CausalLm,
-        texts: &Texts,
-        bank: VectorBank,
-        options: &KtsOptions,
-    ) -> Result<Self, KtsError> {
+    pub fn new(texts: &Texts, bank: VectorBank, options: &KtsOptions) -> Result<Self, KtsError> {
         options.check()?;
         if bank.is_empty() && options.dose.p_steer > 0.0 {
             let what = "0 when there is no source of directions";
@@ -55,12 +41,8 @@ impl<'a> KlThenSteer<'a> {
                 "another scope, or texts that each have an answer within training.max_length";
             return Err(KtsError::options("loss.scope", "answer", what));
         }
-        if options.keep_effect.is_some()
-            && bank
-                .sizes()
-                .iter()
-                .any(|s| s.weight > 0.0 && s.targets == 0)
-        {
+        let bare = |s: &crate::SourceSize| s.weight > 0.0 && s.targets == 0;
+        if options.keep_effect.is_some() && bank.sizes().iter().any(bare) {
             let what = "absent, or target prompts for every source (`Source::with_targets`)";
             return Err(KtsError::options("keep_effect", "set", what));
         }
@@ -75,7 +57,6 @@ impl<'a> KlThenSteer<'a> {
             )
         });
         Ok(Self {
-            teacher,
             texts,
             bank,
             options: options.clone(),
@@ -87,7 +68,7 @@ impl<'a> KlThenSteer<'a> {
     ///
     /// # Errors
     /// [`KtsError::Steer`] when a direction is zero.
-    pub fn minibatch(&self, number: u64) -> Result<Minibatch, KtsError> {
+    pub fn get(&self, number: u64) -> Result<Minibatch, KtsError> {
         let training = &self.options.training;
         let texts = self.texts.minibatch(training.seed, number, training.batch);
         let pass = self.texts.pass(&texts)?;
@@ -131,6 +112,49 @@ impl<'a> KlThenSteer<'a> {
     }
 }
 
+/// The paper's objective: the steered student is to predict on harmless texts what the plain base predicts.
+pub struct KlThenSteer<'a> {
+    teacher: &'a dyn CausalLm,
+    batches: Minibatches,
+}
+
+impl std::fmt::Debug for KlThenSteer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KlThenSteer")
+            .field("options", &self.batches.options)
+            .field("texts", &self.batches.texts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> KlThenSteer<'a> {
+    /// `teacher` is the base, without adapter, as [`crate::teacher`] makes it.
+    ///
+    /// # Errors
+    /// As [`Minibatches::new`].
+    pub fn new(
+        teacher: &'a dyn CausalLm,
+        texts: &Texts,
+        bank: VectorBank,
+        options: &KtsOptions,
+    ) -> Result<Self, KtsError> {
+        let batches = Minibatches::new(texts, bank, options)?;
+        Ok(Self { teacher, batches })
+    }
+
+    /// With minibatches that are put together already.
+    #[must_use]
+    pub fn with_minibatches(teacher: &'a dyn CausalLm, batches: Minibatches) -> Self {
+        Self { teacher, batches }
+    }
+
+    /// Its minibatches.
+    #[must_use]
+    pub fn minibatches(&self) -> &Minibatches {
+        &self.batches
+    }
+}
+
 /// One minibatch, ready to be run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Minibatch {
@@ -146,31 +170,35 @@ pub struct Minibatch {
 
 impl Objective for KlThenSteer<'_> {
     fn fingerprint(&self) -> String {
-        let options = serde_json::to_string(&self.options).unwrap_or_default();
-        format!(
-            "kl_then_steer {options} texts {} vectors {}",
-            self.texts.fingerprint(),
-            self.bank.fingerprint()
-        )
+        let Minibatches {
+            texts,
+            bank,
+            options,
+            ..
+        } = &self.batches;
+        let options = serde_json::to_string(options).unwrap_or_default();
+        let (texts, vectors) = (texts.fingerprint(), bank.fingerprint());
+        format!("kl_then_steer {options} texts {texts} vectors {vectors}")
     }
 
     fn begin(&mut self, step: u64, student: &dyn CausalLm) -> Result<(), KtsError> {
-        self.bank.refresh(step, student)
+        self.batches.bank.refresh(step, student)
     }
 
     fn can_stop_before(&self, step: u64) -> bool {
-        self.bank.is_read_at(step)
+        self.batches.bank.is_read_at(step)
     }
 
     fn loss(&mut self, student: &dyn CausalLm, number: u64) -> Result<Parts, KtsError> {
-        let batch = self.minibatch(number)?;
+        let batch = self.batches.get(number)?;
+        let options = &self.batches.options;
         let steered = !batch.push.is_nothing();
         let loss = step_loss(
             student,
             self.teacher,
             &batch.pass,
             &batch.push,
-            &self.options.loss,
+            &options.loss,
         )?;
         let value = loss.clone().into_scalar::<f64>();
         let mut named = vec![(
@@ -182,16 +210,15 @@ impl Objective for KlThenSteer<'_> {
             value,
         )];
         let mut total = loss;
-        if let (Some(keep), true, Some(draw)) =
-            (&self.options.keep_effect, steered, batch.draws.first())
+        if let (Some(keep), true, Some(draw)) = (&options.keep_effect, steered, batch.draws.first())
         {
-            let pass = Pass::whole(&self.bank.targets(draw), Padding::Right, 0)?;
-            let options = crate::LossOptions {
+            let pass = Pass::whole(&self.batches.bank.targets(draw), Padding::Right, 0)?;
+            let kept_loss = crate::LossOptions {
                 scope: keep.scope,
-                ..self.options.loss.clone()
+                ..options.loss.clone()
             };
             let both = [&batch.push, &batch.push];
-            let kept = divergence(student, self.teacher, &pass, both, &options)?;
+            let kept = divergence(student, self.teacher, &pass, both, &kept_loss)?;
             named.push(("kept", kept.clone().into_scalar::<f64>()));
             total = total + kept.mul_scalar(keep.weight);
         }

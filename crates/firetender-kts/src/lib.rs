@@ -47,7 +47,7 @@ pub use draw::{Draw, Drawer, SourceSize};
 pub use error::KtsError;
 pub use gradients::FactorGradients;
 pub use judge::{Judge, JudgedPoint, Matched, damage_at};
-pub use kts::{KlThenSteer, Minibatch};
+pub use kts::{KlThenSteer, Minibatch, Minibatches};
 pub use lora::{LoraOptions, LoraStart};
 pub use loss::{Divergence, LossOptions, TokenScope};
 pub use objective::{Objective, Parts};

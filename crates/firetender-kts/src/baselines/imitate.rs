@@ -45,7 +45,7 @@ impl Objective for Imitate<'_> {
     }
 
     fn loss(&mut self, student: &dyn CausalLm, number: u64) -> Result<Parts, KtsError> {
-        let batch = self.draws.minibatch(number)?;
+        let batch = self.draws.minibatches().get(number)?;
         let mut hook = batch.push.hook(&student.device());
         let (log_probs, _) = answer_log_probs(student, &batch.pass, &mut hook)?;
         let total = -log_probs.mean();

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
         default_value = "kts,kts_keep,kts_rare,imitate,dpo,dpo_rank1,representation,kts_dpo"
     )]
     pub(crate) methods: String,
-    /// Runs with different seeds, of the methods that draw directions.
+    /// Runs with different seeds, of `kts` and `kts_keep`; the others run once.
     #[arg(long, default_value_t = 5)]
     pub(crate) seeds: u64,
     /// Steps of training.

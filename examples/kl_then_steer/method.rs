@@ -76,17 +76,9 @@ impl Method {
         }
     }
 
-    /// Whether more than one seed is worth its time.
+    /// Whether it is run with every seed: the two that the verdicts are about.
     pub(crate) fn repeated(self) -> bool {
-        matches!(
-            self,
-            Self::Kts
-                | Self::KtsKeep
-                | Self::KtsRare
-                | Self::KtsAlways
-                | Self::KtsRandom
-                | Self::Imitate
-        )
+        matches!(self, Self::Kts | Self::KtsKeep)
     }
 }
 

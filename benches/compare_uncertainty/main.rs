@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
 #![expect(clippy::print_stderr, reason = "the error goes to standard error")]
+#![expect(clippy::doc_markdown, reason = "help texts are read in a terminal")]
 
 use std::{
     path::{Path, PathBuf},

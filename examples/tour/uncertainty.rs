@@ -55,7 +55,8 @@ pub(crate) fn visit(model: &Model, answered: &[prompts::Answered]) -> Result<Sec
         let (logits, labels) = predictions(model, &texts, hook)?;
         let scores = Scores::logits(&logits, shape.vocab_size)?;
         let targets = Targets::classes(&labels);
-        let found = Calibration::new(Protocol::InSample).run(&[scores.clone()], &targets)?;
+        let found =
+            Calibration::new(Protocol::InSample).run(std::slice::from_ref(&scores), &targets)?;
         let quick = MetricOptions {
             class_wise: false,
             adaptive: false,

@@ -40,7 +40,7 @@ pub enum Protocol {
     TestTimeCv {
         /// How many folds: 2 in the paper.
         folds: usize,
-        /// How many random divisions: 5 for CIFAR and 2 for ImageNet in the paper.
+        /// How many random divisions: in the paper 5 for small images and 2 for large ones.
         repeats: usize,
         /// Folds are a function of seed, repeat and row.
         seed: u64,

@@ -46,7 +46,7 @@ pub struct Ensemble {
     /// Per row and class: Σ w p, or ln Σ w p where `logs` says so.
     sums: Vec<f64>,
     logs: Vec<bool>,
-    /// Per row: Σ w H(p_k).
+    /// Per row: Σ w `H(p_k)`.
     entropies: Vec<f64>,
     weight: f64,
     members: usize,

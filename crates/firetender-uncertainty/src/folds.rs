@@ -167,7 +167,7 @@ impl Folds {
     }
 }
 
-/// Sixty-four well mixed bits (the finaliser of SplitMix64, Steele, Lea and Flood 2014), applied to each number in turn.
+/// Sixty-four well mixed bits (the finaliser of `SplitMix64`, Steele, Lea and Flood 2014), applied to each number in turn.
 fn hash(seed: u64, repeat: u64, row: u64) -> u64 {
     let mix = |x: u64| {
         let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -295,7 +295,7 @@ pub(crate) fn scaled_rows(scores: &Scores<'_>, betas: &[f64]) -> Vec<f64> {
             for z in out.iter_mut() {
                 // 0 · ∞ means: possible classes count alike, impossible ones not; ties at the top stay ties.
                 *z = match *z - top {
-                    d if d == 0.0 => 0.0,
+                    0.0 => 0.0,
                     d if d == f64::NEG_INFINITY => d,
                     d => d * betas[row],
                 };

@@ -23,7 +23,7 @@ fn the_specified_folds() {
         let targets = Targets::classes(&set.labels);
         let folds = Folds::even_odd(set.labels.len()).unwrap();
         let found = Calibration::new(Protocol::Given(folds.clone()))
-            .run(&[scores.clone()], &targets)
+            .run(std::slice::from_ref(&scores), &targets)
             .unwrap();
         close(found.log_likelihood, expected, 1e-13);
         let curve = calibrated_curve(&[scores], &targets, &folds, &[], Floor::None).unwrap();

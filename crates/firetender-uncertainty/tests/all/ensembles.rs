@@ -194,7 +194,7 @@ fn members_of_other_shapes_are_named() {
         "member 1: classes is 3; expected 2"
     );
     assert!(message(&[]).contains("members"));
-    let mut ensemble = Ensemble::of(&[a.clone()]).unwrap();
+    let mut ensemble = Ensemble::of(std::slice::from_ref(&a)).unwrap();
     for weight in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(ensemble.add(&a, weight).is_err());
     }

@@ -82,6 +82,7 @@ pub(crate) fn close(found: f64, expected: f64, tolerance: f64) {
 
 /// A file of the data folder, or `None` (which is said) where there is none: `FIRETENDER_DATA`, else `../shared/data` beside the
 /// repository.
+#[expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 pub(crate) fn data(path: &str) -> Option<std::path::PathBuf> {
     let folder = std::env::var_os("FIRETENDER_DATA").map_or_else(
         || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),

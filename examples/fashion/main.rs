@@ -1,45 +1,123 @@
 //! Deep ensembles against everything cheaper, on Fashion-MNIST: the experiment of Ashukha et al. (2020) at a scale of two processor
 //! cores and an hour.
 //!
-//! `cargo run --release --example fashion -- --train` trains what is not trained yet, in pieces of one epoch, and writes the
-//! predictions of every method's members. The images come with Debian's package `dataset-fashion-mnist`; `--data` names another folder.
+//! - `cargo run --release --example fashion` reads the predictions that are kept beside the code (of the first 2,000 test images, one
+//!   byte a class) and prints the table in seconds; `--json` for programs, `--report DIR` for a page with figures.
+//! - `… --example fashion -- --train` trains what is not trained yet below `--out`, in pieces of one epoch, predicts all 10,000 test
+//!   images and reports on them; `--keep DIR` writes the small files anew. The images come with Debian's package
+//!   `dataset-fashion-mnist`; `--data` names another folder.
 #![expect(clippy::print_stderr, reason = "progress goes to standard error")]
+#![expect(clippy::print_stdout, reason = "results go to standard output")]
 
 mod chain;
 mod methods;
+mod page;
+mod study;
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Parser;
 use firetender_support::{
     Failure, device,
-    fashion::{FOLDER, Images, Split},
+    fashion::{FOLDER, Images, Predictions, Split},
     finish,
 };
-use methods::{Bench, METHODS};
+use methods::{Bench, METHODS, Method};
 
-/// Trains ensembles of small networks on Fashion-MNIST.
+/// Ensembles of small networks on Fashion-MNIST: log-likelihood, calibration and the deep-ensemble equivalent.
 #[derive(Parser)]
 struct Arguments {
-    /// Folder with the four files of Fashion-MNIST.
+    /// Trains what is not trained yet and reports on all test images.
+    #[arg(long)]
+    train: bool,
+    /// Folder with the four files of Fashion-MNIST, for training.
     #[arg(long, default_value = FOLDER)]
     data: PathBuf,
-    /// Folder for networks and predictions.
+    /// Folder for networks and full predictions, for training.
     #[arg(long, default_value = "target/fashion")]
     out: PathBuf,
-    /// These methods only.
+    /// These methods only (repeat the flag); the report needs `deepens` among them.
     #[arg(long)]
     only: Vec<String>,
-    /// Where to run: cpu, wgpu, cuda, … as compiled in.
+    /// Writes the predictions of the first 2,000 images to this folder, one byte a class.
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Writes a page and its figures to this folder.
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// Prints JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// Where to train: cpu, wgpu, cuda, … as compiled in.
     #[arg(long)]
     device: Option<String>,
 }
+
+/// Test images in the files that are kept.
+const KEPT: usize = 2_000;
 
 fn main() -> ExitCode {
     finish(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let chosen: Vec<&Method> = METHODS
+        .iter()
+        .filter(|method| {
+            arguments.only.is_empty() || arguments.only.iter().any(|name| name == method.name)
+        })
+        .collect();
+    let methods = if arguments.train {
+        trained(arguments, &chosen)?
+    } else {
+        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion"));
+        let mut found = vec![];
+        for method in chosen {
+            let path = file(folder, method);
+            if path.exists() {
+                found.push((method, Predictions::read(&path)?));
+            } else {
+                eprintln!("{:<12} not kept: --train makes it", method.name);
+            }
+        }
+        found
+    };
+    if let Some(folder) = &arguments.keep {
+        fs::create_dir_all(folder)?;
+        for (method, predictions) in &methods {
+            write(&file(folder, method), &predictions.first(KEPT).to_bytes())?;
+        }
+    }
+    if methods
+        .first()
+        .is_none_or(|(method, _)| method.name != "deepens")
+    {
+        // Nothing to compare with: `--only` was for training a part.
+        return Ok(());
+    }
+    let rows = methods[0].1.labels.len();
+    let curves = study::study(&methods)?;
+    if let Some(folder) = &arguments.report {
+        fs::create_dir_all(folder)?;
+        page::write(&curves, rows, folder)?;
+    }
+    if arguments.json {
+        println!("{:#}", page::json(&curves, rows));
+    } else {
+        println!("{}", page::table(&curves)?.to_markdown());
+    }
+    Ok(())
+}
+
+/// Every method's predictions of all test images, trained and predicted as far as they are not yet.
+fn trained<'a>(
+    arguments: &Arguments,
+    chosen: &[&'a Method],
+) -> Result<Vec<(&'a Method, Predictions)>, Failure> {
     let device = device(arguments.device.as_deref())?.autodiff();
     let all = Images::read(&arguments.data, Split::Train)?;
     let bench = Bench {
@@ -49,25 +127,34 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         folder: &arguments.out,
         device,
     };
-    for method in METHODS {
-        if !arguments.only.is_empty() && !arguments.only.iter().any(|name| name == method.name) {
-            continue;
-        }
-        let members = bench.predictions(method.name)?;
-        let bytes: Vec<u8> = members
-            .iter()
-            .flatten()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        let path = arguments.out.join(format!("{}.f32", method.name));
-        fs::write(path.with_extension("partial"), bytes)?;
-        fs::rename(path.with_extension("partial"), path)?;
-        eprintln!(
-            "{:<12} {} members for {:.1} epochs",
-            method.name,
-            members.len(),
-            method.once + method.each * members.len() as f64
-        );
-    }
+    fs::create_dir_all(&arguments.out)?;
+    chosen
+        .iter()
+        .map(|&method| {
+            let members = bench.predictions(method.name)?;
+            eprintln!(
+                "{:<12} {} members for {:.1} epochs",
+                method.name,
+                members.len(),
+                method.once + method.each * members.len() as f64
+            );
+            let members = members
+                .into_iter()
+                .map(|member| member.into_iter().map(f64::from).collect())
+                .collect();
+            let labels = bench.test.labels().to_vec();
+            Ok((method, Predictions { labels, members }))
+        })
+        .collect()
+}
+
+fn file(folder: &Path, method: &Method) -> PathBuf {
+    folder.join(format!("{}.predictions", method.name))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let partial = path.with_extension("partial");
+    fs::write(&partial, bytes)?;
+    fs::rename(&partial, path)?;
     Ok(())
 }

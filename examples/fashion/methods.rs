@@ -28,7 +28,7 @@ use crate::chain::{BATCH, Chain, train};
 /// Epochs of one independently trained network.
 pub(crate) const NETWORK: usize = 15;
 /// Networks in the deep ensemble's pool.
-pub(crate) const POOL: usize = 12;
+pub(crate) const POOL: usize = 10;
 /// Members of every other method.
 pub(crate) const MEMBERS: usize = 10;
 /// Weight decay of every chain.

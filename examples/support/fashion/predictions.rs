@@ -1,7 +1,7 @@
 //! Predictions small enough to be kept beside the code: one byte a class.
 //!
 //! A byte q stands for the log-probability `−16 (q/255)²`, after which the row is normalised again: fine where the probability is near
-//! one, coarse where it hardly matters. The root-mean-square error of a log-probability above e⁻³ is below 0.01.
+//! one, coarse where it hardly matters. Rounding at log-probability l errs by `2 √(16 |l|) / (255 √12)`, root mean square: 0.009 at −1, 0.016 at −3.
 
 use std::{fs, path::Path};
 
@@ -164,7 +164,8 @@ mod tests {
             }
         }
         let error = (squares / count).sqrt();
-        assert!(count > 100.0 && error < 0.01, "{error}");
+        // That of rounding at −3, the worst of those counted.
+        assert!(count > 100.0 && error < 0.016, "{error}");
     }
 
     #[test]

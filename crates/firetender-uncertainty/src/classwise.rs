@@ -107,7 +107,7 @@ impl ClassBins {
                 |(mut state, mut buffer, mut part), at| {
                     for row in at * block..((at + 1) * block).min(scores.rows()) {
                         if !targets.is_out(row) {
-                            buffer.read(scores, row);
+                            buffer.read_probs(scores, row);
                             part.add(&mut state, &buffer.probs, targets, row);
                         }
                     }
@@ -412,7 +412,7 @@ impl AdaptiveState {
             if targets.is_out(row) {
                 continue;
             }
-            buffer.read(scores, row);
+            buffer.read_probs(scores, row);
             self.push(&buffer.probs, targets, row);
         }
         Ok(())
@@ -527,12 +527,7 @@ pub(crate) fn class_parts(
         if mixed.is_empty() {
             let border = key(options.threshold, true);
             let kept = &keys[keys.partition_point(|k| *k <= border)..];
-            let groups = kept.chunk_by(|a, b| a >> 1 == b >> 1).map(|equal| Group {
-                score: value(equal[0]),
-                weight: equal.len() as f64,
-                correct: equal.iter().map(|k| k & 1).sum::<u64>() as f64,
-            });
-            part(groups, kept.len() as f64, options.bins)
+            sorted_part(kept, options.bins)
         } else {
             let kept = &mixed[mixed.partition_point(|e| e.0 <= options.threshold)..];
             let total = kept.iter().map(|e| e.2).sum();
@@ -544,6 +539,52 @@ pub(crate) fn class_parts(
 
 fn value(key: u64) -> f64 {
     f64::from_bits(key >> 1)
+}
+
+/// [`part`] of sorted keys without weights: sums over ranges, and only the groups that a border cuts are looked at.
+fn sorted_part(kept: &[u64], bins: usize) -> ClassPart {
+    let m = kept.len();
+    let mut part = ClassPart {
+        kept: m as f64,
+        short: m < bins,
+        ..ClassPart::default()
+    };
+    if m == 0 {
+        return part;
+    }
+    part.bins = bins.min(m);
+    let size = m / part.bins;
+    // Right ones before a border, with a share of the group that it cuts.
+    let mut carried = 0.0;
+    for bin in 0..part.bins {
+        let start = bin * size;
+        let end = if bin + 1 == part.bins {
+            m
+        } else {
+            start + size
+        };
+        let probs: f64 = kept[start..end].iter().map(|k| value(*k)).sum();
+        let hits = kept[start..end].iter().map(|k| k & 1).sum::<u64>() as f64;
+        let surplus = surplus(kept, end);
+        let hits = hits - surplus + carried;
+        carried = surplus;
+        part.gaps += (probs - hits).abs();
+        part.mean_gaps += (probs - hits).abs() / (end - start) as f64;
+    }
+    part
+}
+
+/// How many more right ones lie before a border than the share of the group of equals that it cuts.
+fn surplus(kept: &[u64], border: usize) -> f64 {
+    if border == kept.len() || kept[border] >> 1 != kept[border - 1] >> 1 {
+        return 0.0;
+    }
+    let own = kept[border] >> 1;
+    let from = kept[..border].partition_point(|k| k >> 1 < own);
+    let to = border + kept[border..].partition_point(|k| k >> 1 == own);
+    let hits = |range: &[u64]| range.iter().map(|k| k & 1).sum::<u64>() as f64;
+    let share = (border - from) as f64 / (to - from) as f64;
+    hits(&kept[from..border]) - share * hits(&kept[from..to])
 }
 
 fn part(groups: impl Iterator<Item = Group>, kept: f64, bins: usize) -> ClassPart {

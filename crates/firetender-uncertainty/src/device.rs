@@ -16,7 +16,7 @@ use crate::targets::{Targets, Truth};
 
 /// As [`crate::evaluate`], for a tensor `[N, C]` on any device.
 ///
-/// Without class-wise and adaptive errors (`class_wise` and `adaptive` off) only nine numbers a row leave the device and the arithmetic of
+/// Without class-wise and adaptive errors (`class_wise` and `adaptive` off) only eight numbers a row leave the device and the arithmetic of
 /// rows is that of the tensor (`f32`: metrics within 10⁻⁵ of the host's); with them the table is read once and everything is `f64`.
 ///
 /// ```
@@ -37,7 +37,7 @@ pub fn evaluate_tensor(
     targets: &Targets,
     options: &MetricOptions,
 ) -> Result<Metrics, UncertaintyError> {
-    if options.class_wise || options.adaptive || targets.is_soft() {
+    if options.class_wise || options.adaptive || options.ordinal || targets.is_soft() {
         let scores = Scores::from_tensor(kind, scores, Checks::default())?;
         return evaluate(&scores, targets, options);
     }
@@ -47,7 +47,7 @@ pub fn evaluate_tensor(
 
 impl Objects {
     /// Scores every object on the device of a tensor `[N, C]`, in the tensor's precision (16-bit as `f32`), for class indices. One
-    /// transfer of nine columns. For `f32` a log-likelihood is within 2·10⁻⁶ of [`Objects::new`]'s relative to the largest logit, the
+    /// transfer of eight columns. For `f32` a log-likelihood is within 2·10⁻⁶ of [`Objects::new`]'s relative to the largest logit, the
     /// other columns within 2·10⁻⁶.
     ///
     /// ```
@@ -92,7 +92,7 @@ impl Objects {
             labels[row] = class_of(row)? as i64;
         }
         let columns = columns(kind, scores.clone(), labels.clone())?;
-        let [sum, least, own, top, entropy, squares, above, ranked, index] = &columns;
+        let [sum, least, own, top, entropy, squares, above, index] = &columns;
         let tolerance = Checks::default().row_sum_tolerance;
         let whole = sum.iter().all(|s| (s - 1.0).abs() <= tolerance)
             && (kind != ScoreKind::Probs || least.iter().all(|p| *p >= 0.0));
@@ -116,7 +116,7 @@ impl Objects {
                 spherical: p / squares[row].sqrt(),
                 sum_squares: squares[row],
                 entropy: entropy[row].max(0.0),
-                ranked: ranked[row],
+                ranked: None,
             }
         });
         Ok(Self::from_rows(
@@ -127,12 +127,12 @@ impl Objects {
     }
 }
 
-/// Row sums, least score, log-probability of the label, largest probability, entropy, Σp², classes before the label, ranked score, predicted class.
+/// Row sums, least score, log-probability of the label, largest probability, entropy, Σp², classes before the label, predicted class.
 fn columns(
     kind: ScoreKind,
     scores: Tensor<2>,
     labels: Vec<i64>,
-) -> Result<[Vec<f64>; 9], UncertaintyError> {
+) -> Result<[Vec<f64>; 8], UncertaintyError> {
     let [rows, classes] = scores.dims();
     let device = scores.device();
     let scores = match scores.dtype() {
@@ -163,13 +163,10 @@ fn columns(
         .mask_fill(scores.clone().lower(wide(best)), classes as i64)
         .min_dim(1);
     let wide_label = label.expand([rows, classes]);
-    let before = scores.clone().equal(own_score.clone()).int()
-        * class.clone().lower(wide_label.clone()).int();
+    let before = scores.clone().equal(own_score.clone()).int() * class.lower(wide_label).int();
     let above = scores.greater(own_score).int() + before;
     // 0 · ln 0 = 0: a logarithm of −∞ is cut to one that its probability, 0, wipes out.
     let entropy = (probs.clone() * logs.clamp_min(-1e4)).sum_dim(1).neg();
-    let gap = probs.clone().cumsum(1) - class.greater_equal(wide_label).float();
-    let ranked = gap.square().slice([0..rows, 0..classes - 1]).sum_dim(1);
     let data = Transaction::default()
         .register(probs.clone().sum_dim(1))
         .register(least)
@@ -178,14 +175,13 @@ fn columns(
         .register(entropy)
         .register(probs.square().sum_dim(1))
         .register(above.sum_dim(1))
-        .register(ranked)
         .register(index)
         .try_execute()
         .map_err(|error| UncertaintyError::Tensor {
             what: "columns of scores",
             reason: error.to_string(),
         })?;
-    let mut columns: [Vec<f64>; 9] = Default::default();
+    let mut columns: [Vec<f64>; 8] = Default::default();
     for (column, data) in columns.iter_mut().zip(data) {
         *column = data.iter::<f64>().collect();
     }

@@ -35,7 +35,7 @@ impl ExactSum {
     #[inline]
     pub fn add(&mut self, term: f64) {
         debug_assert!(term.is_finite(), "{term} in an exact sum");
-        self.units += (term * UNIT).round_ties_even() as i128;
+        self.units += units(term);
     }
 
     /// Adds another sum.
@@ -78,6 +78,33 @@ impl ExactSum {
     }
 }
 
+/// The nearest multiple of 2⁻⁶⁴, ties to even, from the bits of the float: several times faster than a conversion to 128 bits.
+#[inline]
+fn units(term: f64) -> i128 {
+    let bits = term.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as i32;
+    let fraction = bits & ((1 << 52) - 1);
+    let mantissa = if exponent == 0 {
+        fraction
+    } else {
+        fraction | 1 << 52
+    };
+    // term = mantissa · 2^(exponent − 1075), so in units of 2⁻⁶⁴:
+    let shift = exponent.max(1) - 1075 + 64;
+    let size = if shift >= 0 {
+        i128::from(mantissa) << shift.min(74)
+    } else if shift > -64 {
+        let down = -shift as u32;
+        let (whole, rest) = (mantissa >> down, mantissa & ((1 << down) - 1));
+        let half = 1u64 << (down - 1);
+        let up = rest > half || (rest == half && whole & 1 == 1);
+        i128::from(whole + u64::from(up))
+    } else {
+        0
+    };
+    if term < 0.0 { -size } else { size }
+}
+
 // As text: many formats have no 128-bit integers.
 impl Serialize for ExactSum {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -113,6 +140,25 @@ mod tests {
         let naive: f64 = terms.iter().sum();
         assert!((forward.value() - naive).abs() < 1e-9);
         assert_eq!(forward.minus(split), ExactSum::default());
+    }
+
+    #[test]
+    fn units_are_the_nearest_multiples() {
+        let mut term = 3.7e-25_f64;
+        while term < 4e17 {
+            for x in [
+                term,
+                -term,
+                term.next_up(),
+                1.5 / UNIT,
+                2.5 / UNIT,
+                0.5 / UNIT,
+                0.0,
+            ] {
+                assert_eq!(units(x), (x * UNIT).round_ties_even() as i128, "{x:e}");
+            }
+            term *= 1.37;
+        }
     }
 
     #[test]

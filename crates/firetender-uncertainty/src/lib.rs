@@ -53,6 +53,7 @@ mod error;
 mod exact;
 mod files;
 mod folds;
+mod kernel;
 mod lanes;
 mod mass;
 mod math;

@@ -4,6 +4,7 @@
 //! every order of the equals; sorting with an arbitrary order would make the error of a constant prediction depend on
 //! the order of the rows. A weight is treated likewise: an object of weight 2 is a group of two.
 
+use crate::ExactSum;
 use crate::bins::Bin;
 
 /// Equal scores: the score, how many there are, how many of them are right.
@@ -34,11 +35,43 @@ pub(crate) fn sort(objects: &mut [(f64, f64, f64)]) {
 
 /// Groups of equal score in a sorted list.
 pub(crate) fn groups(sorted: &[(f64, f64, f64)]) -> impl Iterator<Item = Group> + '_ {
-    sorted.chunk_by(|a, b| a.0 == b.0).map(|equal| Group {
-        score: equal[0].0,
-        weight: equal.iter().map(|o| o.2).sum(),
-        correct: equal.iter().map(|o| o.1 * o.2).sum(),
+    sorted.chunk_by(|a, b| a.0 == b.0).map(|equal| match equal {
+        [(score, correct, weight)] => Group {
+            score: *score,
+            weight: *weight,
+            correct: correct * weight,
+        },
+        _ => Group {
+            score: equal[0].0,
+            weight: ExactSum::of(equal.iter().map(|o| o.2)).value(),
+            correct: ExactSum::of(equal.iter().map(|o| o.1 * o.2)).value(),
+        },
     })
+}
+
+/// Groups of equal score of objects in any order, rising: one sort of whole numbers where there are neither weights nor soft
+/// targets and no score is negative.
+pub(crate) fn grouped(objects: &[(f64, f64, f64)]) -> Vec<Group> {
+    let plain =
+        |o: &(f64, f64, f64)| o.0.is_sign_positive() && o.2 == 1.0 && (o.1 == 0.0 || o.1 == 1.0);
+    if !objects.iter().all(plain) {
+        let mut sorted = objects.to_vec();
+        sort(&mut sorted);
+        return groups(&sorted).collect();
+    }
+    let mut keys: Vec<u64> = objects
+        .iter()
+        .map(|o| (o.0.to_bits() << 1) | u64::from(o.1 == 1.0))
+        .collect();
+    keys.sort_unstable();
+    let equal = keys.chunk_by(|a, b| a >> 1 == b >> 1);
+    equal
+        .map(|equal| Group {
+            score: f64::from_bits(equal[0] >> 1),
+            weight: equal.len() as f64,
+            correct: equal.iter().map(|key| key & 1).sum::<u64>() as f64,
+        })
+        .collect()
 }
 
 /// Fills bins with groups in rising order and hands on each bin that is full. `total` is the weight of all groups.

@@ -7,12 +7,13 @@ use crate::UncertaintyError;
 use crate::bins::{BinTable, Bins};
 use crate::classwise::{Adaptive, AdaptiveState, ClassBins, adaptive_of, check_adaptive};
 use crate::decompose::BrierParts;
+use crate::mass::grouped;
 use crate::objects::{Object, Objects};
 use crate::options::MetricOptions;
 use crate::ranking::Ranking;
 use crate::scores::Scores;
 use crate::selective::{AurcRule, RiskCoverage};
-use crate::smooth::{confidences, smooth_ece, sweep_ece};
+use crate::smooth::{confidences, smooth_of, sweep_of};
 use crate::targets::Targets;
 
 /// Every metric of one set of predictions; the field names are the keys in files. What is undefined is `None` (null), never NaN.
@@ -158,7 +159,7 @@ pub fn evaluate(
         )?),
         false => None,
     };
-    let objects = Objects::new(scores, targets, options.floor)?;
+    let objects = Objects::build(scores, targets, options.floor, options.ordinal)?;
     if let Some(bins) = &mut bins {
         bins.update(scores, targets)?;
     }
@@ -242,7 +243,7 @@ impl MetricState {
         scores: &Scores<'_>,
         targets: &Targets,
     ) -> Result<(), UncertaintyError> {
-        let objects = Objects::new(scores, targets, self.options.floor)?;
+        let objects = Objects::build(scores, targets, self.options.floor, self.options.ordinal)?;
         self.objects.merge(&objects)?;
         if let Some(bins) = &mut self.bins {
             bins.update(scores, targets)?;
@@ -324,7 +325,9 @@ pub(crate) fn finish(
     if small > 0.0 && !matches!(options.binning.bins(), Bins::EqualMass(_)) {
         notes.push(Note::SmallBins { share: small });
     }
-    let selective = RiskCoverage::of(objects)?;
+    // One sort by confidence serves everything that ranks by it.
+    let rising = grouped(&confidences(objects));
+    let selective = RiskCoverage::from_groups(&rising);
     let aurc = selective.aurc();
     let acc_aac = match options.acc_aac {
         AurcRule::Exact => Some(aurc),
@@ -336,8 +339,15 @@ pub(crate) fn finish(
         });
     }
     let by_entropy = misclassification(objects, options.misclass_top_k, |o| o.entropy).summary();
-    let by_confidence =
-        misclassification(objects, options.misclass_top_k, |o| -o.confidence).summary();
+    let by_confidence = if options.misclass_top_k == 1 {
+        let wrong = rising.iter();
+        let wrong: Vec<_> = wrong
+            .map(|g| (-g.score, g.weight - g.correct, g.correct))
+            .collect();
+        Ranking::summary_of(&wrong)
+    } else {
+        misclassification(objects, options.misclass_top_k, |o| -o.confidence).summary()
+    };
     if by_entropy.is_none() {
         notes.push(Note::OneKind);
     }
@@ -353,7 +363,6 @@ pub(crate) fn finish(
         }
         _ => (None, None),
     };
-    let smooth = options.smooth.then(|| confidences(objects));
     let top_k = options
         .top_k
         .iter()
@@ -373,15 +382,17 @@ pub(crate) fn finish(
         impossible,
         brier: objects.brier() * options.brier.factor(objects.classes()),
         spherical: objects.mean(|o| o.spherical),
-        rps: options.ordinal.then(|| objects.mean(|o| o.ranked)),
+        rps: options
+            .ordinal
+            .then(|| objects.mean(|o| o.ranked.unwrap_or(0.0))),
         entropy: objects.mean(|o| o.entropy),
         confidence: objects.mean(|o| o.confidence),
         ece: table.ece(),
         rmsce: table.rmsce(),
         mce: table.mce(),
         l2_squared_debiased: debiased,
-        ece_sweep: smooth.as_ref().map(|list| sweep_ece(list).0),
-        smooth_ece: smooth.as_ref().map(|list| smooth_ece(list).0),
+        ece_sweep: options.smooth.then(|| sweep_of(&rising).0),
+        smooth_ece: options.smooth.then(|| smooth_of(&rising).0),
         sce: class_bins.map(|bins| match options.drop_zeros {
             true => bins.sce_without_zeros(),
             false => bins.sce(),

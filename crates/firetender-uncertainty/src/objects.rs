@@ -84,8 +84,9 @@ pub struct Object {
     pub sum_squares: f64,
     /// Entropy of the prediction, in nats.
     pub entropy: f64,
-    /// Ranked probability score: Σ over classes of the squared difference of the distribution functions. For ordered classes.
-    pub ranked: f64,
+    /// Ranked probability score: Σ over classes of the squared difference of the distribution functions. For ordered classes, where
+    /// asked for.
+    pub ranked: Option<f64>,
 }
 
 /// The scores of single objects, in row order, without those that are ignored or of weight zero. Host, `f64`.
@@ -116,6 +117,27 @@ impl Objects {
         targets: &Targets,
         floor: Floor,
     ) -> Result<Self, UncertaintyError> {
+        Self::build(scores, targets, floor, false)
+    }
+
+    /// As [`Self::new`], with the ranked probability score: classes are ordered.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn ordinal(
+        scores: &Scores<'_>,
+        targets: &Targets,
+        floor: Floor,
+    ) -> Result<Self, UncertaintyError> {
+        Self::build(scores, targets, floor, true)
+    }
+
+    pub(crate) fn build(
+        scores: &Scores<'_>,
+        targets: &Targets,
+        floor: Floor,
+        ordinal: bool,
+    ) -> Result<Self, UncertaintyError> {
         check_floor(floor)?;
         targets.check(scores.rows(), scores.classes())?;
         let block = (65_536 / scores.classes()).max(1);
@@ -127,7 +149,7 @@ impl Objects {
                     .filter(|row| !targets.is_out(*row))
                     .map(|row| {
                         let stats = buffer.read(scores, row);
-                        object(&buffer, &stats, targets, row, floor)
+                        object(&buffer, &stats, targets, row, floor, ordinal)
                     })
                     .collect()
             })
@@ -285,6 +307,7 @@ pub(crate) fn object(
     targets: &Targets,
     row: usize,
     floor: Floor,
+    ordinal: bool,
 ) -> Object {
     let norm = stats.sum_squares.sqrt();
     let base = Object {
@@ -299,14 +322,14 @@ pub(crate) fn object(
         spherical: 0.0,
         sum_squares: stats.sum_squares,
         entropy: stats.entropy,
-        ranked: 0.0,
+        ranked: None,
     };
     match targets.truth(row) {
         Truth::Class(class) => {
             let p = buffer.probs[class];
             // Σ (p − [c = y])², without a second pass: rounding may take it below zero where p is one-hot.
             let brier = (stats.sum_squares - 2.0 * p + 1.0).max(0.0);
-            let ranked = ranked(&buffer.probs, |c| f64::from(c >= class));
+            let ranked = ordinal.then(|| ranked(&buffer.probs, |c| f64::from(c >= class)));
             Object {
                 target: Some(class as u32),
                 correct: f64::from(class == stats.prediction),
@@ -341,7 +364,7 @@ pub(crate) fn object(
                 log_likelihood,
                 brier,
                 spherical: dot / norm,
-                ranked: ranked(&buffer.probs, |c| cumulative[c]),
+                ranked: ordinal.then(|| ranked(&buffer.probs, |c| cumulative[c])),
                 ..base
             }
         }

@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::mass::grouped;
 use crate::{ExactSum, UncertaintyError};
 
 /// Scores of positive and negative objects; higher means "more likely positive". Host, `f64`.
@@ -87,6 +88,16 @@ impl Ranking {
 
     /// (score, positive, negative) of each distinct score, falling.
     fn groups(&self) -> Vec<(f64, f64, f64)> {
+        let whole =
+            |(_, p, n): &(f64, f64, f64)| (*p == 1.0 && *n == 0.0) || (*p == 0.0 && *n == 1.0);
+        if self.entries.iter().all(whole) {
+            let objects: Vec<(f64, f64, f64)> =
+                self.entries.iter().map(|e| (e.0, e.1, 1.0)).collect();
+            let rising = grouped(&objects).into_iter().rev();
+            return rising
+                .map(|g| (g.score, g.correct, g.weight - g.correct))
+                .collect();
+        }
         let mut sorted = self.entries.clone();
         sorted.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
         let groups = sorted.chunk_by(|a, b| a.0 == b.0).map(|equal| match equal {
@@ -110,12 +121,16 @@ impl Ranking {
     /// All of it from one sort: areas and the false positive rate at 95 % of the positives. `None` without objects of both kinds.
     #[must_use]
     pub fn summary(&self) -> Option<RankSummary> {
-        let groups = self.groups();
-        let totals = Self::totals(&groups)?;
+        Self::summary_of(&self.groups())
+    }
+
+    /// The same of (score, positive, negative) of each distinct score, falling.
+    pub(crate) fn summary_of(groups: &[(f64, f64, f64)]) -> Option<RankSummary> {
+        let totals = Self::totals(groups)?;
         Some(RankSummary {
-            auroc: auroc(&groups, totals),
-            average_precision: average_precision(&groups, totals),
-            fpr95: false_positive_rate(&groups, totals, 0.95),
+            auroc: auroc(groups, totals),
+            average_precision: average_precision(groups, totals),
+            fpr95: false_positive_rate(groups, totals, 0.95),
         })
     }
 

@@ -1,5 +1,6 @@
 //! One row of scores, read: probabilities and the few numbers that all metrics are made of.
 
+use crate::kernel;
 use crate::scores::{ScoreKind, Scores};
 
 /// Space for one row.
@@ -46,55 +47,28 @@ impl RowBuffer {
     pub(crate) fn read(&mut self, scores: &Scores<'_>, row: usize) -> RowStats {
         scores.row(row, &mut self.raw);
         let kind = scores.kind();
-        let (mut prediction, mut top) = (0, f64::NEG_INFINITY);
-        for (class, &x) in self.raw.iter().enumerate() {
-            if x > top {
-                (prediction, top) = (class, x);
-            }
-        }
-        let (mut entropy, mut sum_squares) = (0.0, 0.0);
-        let mut shift = 0.0;
-        let mut normaliser = (0.0, 1.0);
-        match kind {
+        let top = kernel::largest(&self.raw);
+        let prediction = self.raw.iter().position(|x| *x == top).unwrap_or(0);
+        let (mut shift, mut normaliser) = (0.0, (0.0, 1.0));
+        let (entropy, sum_squares) = match kind {
             ScoreKind::Logits => {
-                let mut sum = 0.0;
-                for (p, &z) in self.probs.iter_mut().zip(&self.raw) {
-                    // The difference of two huge logits may be −∞, and 0 · −∞ is NaN.
-                    let below = (z - top).max(-1e3);
-                    let e = below.exp();
-                    *p = e;
-                    sum += e;
-                    entropy -= e * below;
-                    sum_squares += e * e;
-                }
-                let scale = 1.0 / sum;
-                self.probs.iter_mut().for_each(|p| *p *= scale);
-                entropy = entropy * scale + sum.ln();
-                sum_squares *= scale * scale;
-                shift = sum.ln();
-                normaliser = (top, scale);
                 // The shift by `top` comes first, see `log_softmax`.
-                self.raw.iter_mut().for_each(|z| *z -= top);
+                let sums = kernel::exponentials(&mut self.raw, &mut self.probs, top);
+                let scale = 1.0 / sums.total;
+                kernel::scale(&mut self.probs, scale);
+                shift = sums.total.ln();
+                normaliser = (top, scale);
+                (sums.entropy * scale + shift, sums.squares * scale * scale)
             }
             ScoreKind::LogProbs => {
-                for (p, &l) in self.probs.iter_mut().zip(&self.raw) {
-                    *p = l.exp();
-                    if *p > 0.0 {
-                        entropy -= *p * l;
-                    }
-                    sum_squares += *p * *p;
-                }
+                let sums = kernel::from_logs(&mut self.raw, &mut self.probs);
+                (sums.entropy, sums.squares)
             }
             ScoreKind::Probs => {
-                self.probs.copy_from_slice(&self.raw);
-                for &p in &self.probs {
-                    if p > 0.0 {
-                        entropy -= p * p.ln();
-                    }
-                    sum_squares += p * p;
-                }
+                let sums = kernel::from_probs(&mut self.raw, &mut self.probs);
+                (sums.entropy, sums.squares)
             }
-        }
+        };
         RowStats {
             prediction,
             confidence: self.probs[prediction],
@@ -103,6 +77,16 @@ impl RowBuffer {
             shift,
             normaliser,
             kind,
+        }
+    }
+
+    /// Reads the probabilities alone; what [`Self::log_prob`] and [`Self::rank`] need is not there afterwards.
+    pub(crate) fn read_probs(&mut self, scores: &Scores<'_>, row: usize) {
+        match scores.kind() {
+            ScoreKind::Probs => scores.row(row, &mut self.probs),
+            _ => {
+                self.read(scores, row);
+            }
         }
     }
 
@@ -116,9 +100,6 @@ impl RowBuffer {
 
     /// How many classes come before `class` when the row read last is sorted by falling score, the lower index first among equals.
     pub(crate) fn rank(&self, class: usize) -> u32 {
-        let own = self.raw[class];
-        let above = self.raw.iter().filter(|x| **x > own).count();
-        let before = self.raw[..class].iter().filter(|x| **x == own).count();
-        (above + before) as u32
+        kernel::rank(&self.raw, class)
     }
 }

@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::UncertaintyError;
+use crate::mass::{Group, grouped};
 use crate::objects::Objects;
-use crate::{ExactSum, UncertaintyError};
 
 /// How `acc_aac`, the name of this area in the logs of the reference, is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,37 +58,36 @@ impl RiskCoverage {
     pub fn new(
         objects: impl IntoIterator<Item = (f64, f64, f64)>,
     ) -> Result<Self, UncertaintyError> {
-        let mut sorted: Vec<(f64, f64, f64)> = objects.into_iter().filter(|o| o.2 > 0.0).collect();
-        if sorted.is_empty() {
+        let kept: Vec<(f64, f64, f64)> = objects.into_iter().filter(|o| o.2 > 0.0).collect();
+        if kept.is_empty() {
             return Err(UncertaintyError::Empty {
                 what: "objects to rank",
             });
         }
-        if let Some(at) = sorted.iter().position(|o| o.0.is_nan()) {
+        if let Some(at) = kept.iter().position(|o| o.0.is_nan()) {
             return Err(UncertaintyError::Options {
                 field: "confidence",
                 found: format!("NaN at object {at}"),
                 expected: "a number",
             });
         }
-        sorted.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
-        let groups = sorted.chunk_by(|a, b| a.0 == b.0).map(|equal| match equal {
-            [(score, correct, weight)] => (*score, *weight, weight * (1.0 - correct)),
-            _ => (
-                equal[0].0,
-                ExactSum::of(equal.iter().map(|o| o.2)).value(),
-                ExactSum::of(equal.iter().map(|o| o.2 * (1.0 - o.1))).value(),
-            ),
-        });
-        let groups: Vec<(f64, f64, f64)> = groups.collect();
+        Ok(Self::from_groups(&grouped(&kept)))
+    }
+
+    /// From groups of rising confidence.
+    pub(crate) fn from_groups(rising: &[Group]) -> Self {
+        let groups = rising.iter().rev();
+        let groups: Vec<(f64, f64, f64)> = groups
+            .map(|g| (g.score, g.weight, g.weight - g.correct))
+            .collect();
         let (weight, errors) = groups
             .iter()
             .fold((0.0, 0.0), |(w, e), g| (w + g.1, e + g.2));
-        Ok(Self {
+        Self {
             groups,
             weight,
             errors,
-        })
+        }
     }
 
     /// Ranks objects by the probability of the predicted class.

@@ -1,0 +1,265 @@
+//! Loops over the classes of a row, eight at a time.
+//!
+//! Eight running sums instead of one, so that the processor's vector instructions can be used; the order of additions is the same
+//! on every processor, and so are the bits.
+
+use crate::lanes::{LANES, Lane, exp, vectorised};
+use crate::scores::ScoreKind;
+
+/// Exponents below this are taken for it: the difference of two huge logits may be −∞, and 0 · −∞ is NaN.
+const LEAST: f64 = -1e3;
+
+/// What one pass over a row gives.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sums {
+    /// Of the probabilities, before they are scaled.
+    pub(crate) total: f64,
+    /// Σ −p ln p of the same.
+    pub(crate) entropy: f64,
+    /// Σ p² of the same.
+    pub(crate) squares: f64,
+}
+
+/// The largest value.
+pub(crate) fn largest(row: &[f64]) -> f64 {
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut tops: Lane = [f64::NEG_INFINITY; LANES];
+            let (lanes, rest) = row.as_chunks::<LANES>();
+            for lane in lanes {
+                for (top, x) in tops.iter_mut().zip(lane) {
+                    *top = if *x > *top { *x } else { *top };
+                }
+            }
+            rest.iter()
+                .chain(&tops)
+                .copied()
+                .fold(f64::NEG_INFINITY, f64::max)
+        },
+    )
+}
+
+/// Subtracts `top` from raw logits and writes their exponentials.
+pub(crate) fn exponentials(raw: &mut [f64], probs: &mut [f64], top: f64) -> Sums {
+    passes(
+        raw,
+        probs,
+        #[inline(always)]
+        |z| {
+            *z -= top;
+            let below = if *z > LEAST { *z } else { LEAST };
+            let e = exp::<false>(below);
+            (e, -e * below)
+        },
+    )
+}
+
+/// Probabilities of log-probabilities.
+pub(crate) fn from_logs(raw: &mut [f64], probs: &mut [f64]) -> Sums {
+    passes(
+        raw,
+        probs,
+        #[inline(always)]
+        |l| {
+            let p = exp::<false>(*l);
+            (p, -p * if *l > LEAST { *l } else { LEAST })
+        },
+    )
+}
+
+/// Probabilities as they are.
+pub(crate) fn from_probs(raw: &mut [f64], probs: &mut [f64]) -> Sums {
+    passes(
+        raw,
+        probs,
+        #[inline(always)]
+        |p| (*p, -*p * ln(*p)),
+    )
+}
+
+#[allow(
+    clippy::needless_range_loop,
+    reason = "several arrays side by side, as vector instructions want them"
+)]
+#[inline(always)]
+fn passes(
+    raw: &mut [f64],
+    probs: &mut [f64],
+    each: impl Fn(&mut f64) -> (f64, f64) + Copy,
+) -> Sums {
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut sums: [Lane; 3] = [[0.0; LANES]; 3];
+            let (raw_lanes, raw_rest) = raw.as_chunks_mut::<LANES>();
+            let (lanes, rest) = probs.as_chunks_mut::<LANES>();
+            for (raw, probs) in raw_lanes.iter_mut().zip(lanes) {
+                for i in 0..LANES {
+                    let (p, entropy) = each(&mut raw[i]);
+                    probs[i] = p;
+                    sums[0][i] += p;
+                    sums[1][i] += entropy;
+                    sums[2][i] += p * p;
+                }
+            }
+            for (i, (raw, prob)) in raw_rest.iter_mut().zip(rest).enumerate() {
+                let (p, entropy) = each(raw);
+                *prob = p;
+                sums[0][i] += p;
+                sums[1][i] += entropy;
+                sums[2][i] += p * p;
+            }
+            let [total, entropy, squares] = sums.map(|lane| lane.iter().sum());
+            Sums {
+                total,
+                entropy,
+                squares,
+            }
+        },
+    )
+}
+
+/// Multiplies every value.
+pub(crate) fn scale(row: &mut [f64], by: f64) {
+    vectorised(
+        #[inline(always)]
+        || row.iter_mut().for_each(|x| *x *= by),
+    );
+}
+
+/// Probabilities of a few logits: the same bits as a whole row gives.
+pub(crate) fn few_exponentials(row: &mut [f64], top: f64, by: f64) {
+    for z in row {
+        let below = *z - top;
+        *z = exp::<false>(if below > LEAST { below } else { LEAST }) * by;
+    }
+}
+
+/// Probabilities of a few log-probabilities.
+pub(crate) fn few_from_logs(row: &mut [f64]) {
+    row.iter_mut().for_each(|l| *l = exp::<false>(*l));
+}
+
+/// How many values of the row are larger, or equal and of a lower class.
+pub(crate) fn rank(row: &[f64], class: usize) -> u32 {
+    let own = row[class];
+    vectorised(
+        #[inline(always)]
+        || {
+            let above: u64 = row.iter().map(|x| u64::from(*x > own)).sum();
+            let before: u64 = row[..class].iter().map(|x| u64::from(*x == own)).sum();
+            (above + before) as u32
+        },
+    )
+}
+
+/// Whether a row is certainly fine; `false` means that it has to be looked at value by value.
+pub(crate) fn is_fine(kind: ScoreKind, row: &[f64], tolerance: f64) -> bool {
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut sums: Lane = [0.0; LANES];
+            let mut least: Lane = [0.0; LANES];
+            let (lanes, rest) = row.as_chunks::<LANES>();
+            let mut add = |i: usize, x: f64| {
+                match kind {
+                    // 0, or NaN for what is not finite.
+                    ScoreKind::Logits => sums[i] += x * 0.0,
+                    // Above 0.5 no logarithm of a probability can be.
+                    ScoreKind::LogProbs => {
+                        sums[i] += exp::<false>(if x < 0.5 { x } else { 0.5 });
+                        least[i] = if x < 0.5 { least[i] } else { -1.0 };
+                        // NaN compares as false everywhere.
+                    }
+                    ScoreKind::Probs => {
+                        sums[i] += x;
+                        least[i] = if x < least[i] { x } else { least[i] };
+                    }
+                }
+            };
+            for lane in lanes {
+                for (i, x) in lane.iter().enumerate() {
+                    add(i, *x);
+                }
+            }
+            for (i, x) in rest.iter().enumerate() {
+                add(i, *x);
+            }
+            let sum: f64 = sums.iter().sum();
+            let whole = match kind {
+                ScoreKind::Logits => sum == 0.0,
+                _ => (sum - 1.0).abs() <= tolerance,
+            };
+            whole && least.iter().all(|x| *x >= 0.0)
+        },
+    )
+}
+
+const LN2_HI: f64 = 6.931_471_803_691_238_2e-1;
+const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
+
+/// ln of a positive normal number to a few units in the last place; something finite for 0.
+#[inline(always)]
+fn ln(x: f64) -> f64 {
+    const ROOT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
+    const TWO_52: u64 = 0x4330_0000_0000_0000;
+    let bits = x.to_bits();
+    // x = m · 2^k with √½ ≤ m < √2; k + 1023 becomes a float by its bits.
+    let raised = bits.wrapping_sub(ROOT_HALF).wrapping_add(1023 << 52) >> 52;
+    let k = f64::from_bits(TWO_52 | raised) - (4_503_599_627_370_496.0 + 1023.0);
+    let m = f64::from_bits(bits.wrapping_sub(raised << 52).wrapping_add(1023 << 52));
+    // ln m = 2 artanh s = 2 s (1 + s²/3 + s⁴/5 + …), |s| ≤ 0.172.
+    let s = (m - 1.0) / (m + 1.0);
+    let z = s * s;
+    let mut series = 1.0 / 23.0;
+    series = series * z + 1.0 / 21.0;
+    series = series * z + 1.0 / 19.0;
+    series = series * z + 1.0 / 17.0;
+    series = series * z + 1.0 / 15.0;
+    series = series * z + 1.0 / 13.0;
+    series = series * z + 1.0 / 11.0;
+    series = series * z + 1.0 / 9.0;
+    series = series * z + 1.0 / 7.0;
+    series = series * z + 1.0 / 5.0;
+    series = series * z + 1.0 / 3.0;
+    let twice = 2.0 * s;
+    k * LN2_HI + (twice + (twice * z * series + k * LN2_LO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logarithms_are_right() {
+        let mut x = 1e-300_f64;
+        while x < 1e300 {
+            let gap = (ln(x) - x.ln()).abs();
+            assert!(
+                gap <= 4.0 * f64::EPSILON * x.ln().abs().max(1e-3),
+                "{x:e}: {gap:e}"
+            );
+            x *= 1.0173;
+        }
+        for x in [1.0, 1.0f64.next_up(), 1.0f64.next_down(), 0.999, 1.001] {
+            assert!((ln(x) - x.ln()).abs() <= 1e-16 + 4e-16 * x.ln().abs());
+        }
+        assert_eq!(ln(1.0), 0.0);
+        assert!((0.0 * ln(0.0)).abs() == 0.0 && ln(f64::from_bits(3)).is_finite());
+    }
+
+    #[test]
+    fn fine_rows_are_told_from_others() {
+        let fine = |kind, row: &[f64]| is_fine(kind, row, 1e-4);
+        let tenth = [0.1; 10];
+        assert!(fine(ScoreKind::Probs, &tenth) && !fine(ScoreKind::Probs, &tenth[1..]));
+        assert!(!fine(ScoreKind::Probs, &[1.5, -0.5]) && !fine(ScoreKind::Probs, &[1.0, f64::NAN]));
+        assert!(
+            !fine(ScoreKind::Logits, &[0.0, f64::INFINITY])
+                && fine(ScoreKind::Logits, &[-9e300, 3.0])
+        );
+        assert!(!fine(ScoreKind::LogProbs, &[f64::NAN, 0.0]) && !fine(ScoreKind::LogProbs, &[0.6]));
+        assert!(fine(ScoreKind::LogProbs, &[f64::NEG_INFINITY, 0.0]));
+    }
+}

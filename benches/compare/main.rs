@@ -58,8 +58,12 @@ struct Arguments {
     #[arg(long, default_value_t = 150)]
     blocks: usize,
     /// Blocks of four passes over the prompt for each cost of a hook.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 40)]
     prefill_blocks: usize,
+    /// Tokens of the prompt on which the costs of hooks are measured: short, so that many passes fit into the time. What a hook does
+    /// grows with the tokens, as most of a pass does; attention grows faster, so a longer prompt makes the share smaller.
+    #[arg(long, default_value_t = 128)]
+    hook_prompt: usize,
     /// Tokens of the prompt.
     #[arg(long, default_value_t = 512)]
     prefill: usize,
@@ -93,6 +97,7 @@ impl Arguments {
             ("--runs", self.runs),
             ("--blocks", self.blocks),
             ("--prefill-blocks", self.prefill_blocks),
+            ("--hook-prompt", self.hook_prompt),
             ("--prefill", self.prefill),
             ("--decode", self.decode),
         ];
@@ -141,9 +146,12 @@ fn compare(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.rounds == 0
         || arguments.runs == 0
         || arguments.prefill == 0
+        || arguments.hook_prompt == 0
         || arguments.threads == 0
     {
-        return Err("--rounds, --runs, --prefill and --threads have to be at least 1".into());
+        return Err(
+            "--rounds, --runs, --prefill, --hook-prompt and --threads have to be at least 1".into(),
+        );
     }
     let peer = peer::Peer::new(arguments);
     eprintln!("checking that the logits agree");

@@ -22,7 +22,7 @@ pub(crate) struct Cost {
 /// The first entry compares untouched passes with each other: what is left of the noise.
 pub(crate) fn costs(arguments: &Arguments) -> Result<Vec<Cost>, Failure> {
     let model = load(&arguments.model)?;
-    let length = arguments.prefill;
+    let length = arguments.hook_prompt;
     let prompt = ids(length, model.config().vocab_size);
     let (_, cache) = prefill(&model, &prompt, length + 1, &mut Untouched)?;
     // One cache for both sides, so that both work on the same memory.

@@ -109,7 +109,7 @@ pub(crate) fn costs(arguments: &Arguments, costs: &[Cost]) -> Result<String, Fai
     let mut table = Table::new([
         Column::new("hook", Align::Left),
         Column::new("one token", Align::Right),
-        Column::new(format!("prompt of {}", arguments.prefill), Align::Right),
+        Column::new(format!("prompt of {}", arguments.hook_prompt), Align::Right),
         Column::new("limit", Align::Right),
     ])?;
     let percent = |m: Median| {
@@ -138,7 +138,7 @@ pub(crate) fn costs(arguments: &Arguments, costs: &[Cost]) -> Result<String, Fai
          four passes over the prompt, in turn, with 95 % intervals; `untouched` against itself shows the noise. {} threads{}.\n",
         table.to_markdown(),
         arguments.blocks,
-        arguments.prefill,
+        arguments.hook_prompt,
         arguments.prefill_blocks,
         arguments.threads,
         ours::load_average().map_or_else(String::new, |load| format!(", load average {load:.1}")),

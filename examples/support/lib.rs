@@ -3,12 +3,14 @@
 mod device;
 pub mod fashion;
 mod model;
+mod named;
 mod outcome;
 mod progress;
 mod texts;
 
 pub use device::{DEVICES, device};
 pub use model::Model;
+pub use named::Named;
 pub use outcome::{Failure, fail, finish};
 pub use progress::Bars;
 pub use texts::{lines, read_texts, sets};

@@ -1,9 +1,9 @@
-//! A model with its tokenizer, opened by what the command line names: a file, a folder or `ember`.
+//! A model with its tokenizer, opened by what the command line names.
 
 use burn::{module::Module, tensor::Device};
 use firetender_lm::{Checkpoint, LmError, Message, Tokenizer, Transformer};
 
-use crate::Failure;
+use crate::{Failure, Named};
 
 /// A loaded model.
 #[derive(Debug)]
@@ -15,15 +15,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Opens a GGUF or llama2.c file, a Hugging Face folder, or `ember`, the model that is built in.
+    /// Opens what a name stands for, see [`Named`].
     ///
     /// # Errors
     /// Whatever is wrong with the files, or a model without a tokenizer.
     pub fn open(name: &str, device: &Device) -> Result<Self, Failure> {
-        let checkpoint = match name {
-            "ember" => firetender_ember::checkpoint()?,
-            path => Checkpoint::open(path)?,
-        };
+        let checkpoint = Named::parse(name)?.checkpoint()?;
         checkpoint.tokenizer()?;
         let network = Transformer::load(
             &checkpoint.config,

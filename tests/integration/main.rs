@@ -10,5 +10,6 @@ mod lm_forward;
 mod lm_generation;
 mod lm_laws;
 mod lm_real;
+mod lm_routes;
 mod steer_files;
 mod steer_real;

@@ -15,4 +15,4 @@ mod models;
 
 pub use compare::{assert_close, values};
 pub use golden::{Golden, golden_json, golden_path};
-pub use models::{FAMILIES, data, load, rows, tiny};
+pub use models::{FAMILIES, data, load, rows, tiny, tiny_on};

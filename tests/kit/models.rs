@@ -13,12 +13,16 @@ pub const FAMILIES: [&str; 4] = ["llama", "qwen2", "gpt2", "gpt_neox"];
 /// A model from a file or folder, on the CPU device.
 #[must_use]
 pub fn load(path: impl AsRef<Path>) -> (Checkpoint, Transformer) {
+    load_on(path, &Device::flex())
+}
+
+fn load_on(path: impl AsRef<Path>, device: &Device) -> (Checkpoint, Transformer) {
     let checkpoint = Checkpoint::open(path).unwrap_or_else(|error| panic!("{error}"));
     let model = Transformer::load(
         &checkpoint.config,
         checkpoint.source.as_ref(),
         checkpoint.layout(),
-        &Device::flex(),
+        device,
     )
     .unwrap_or_else(|error| panic!("{error}"));
     (checkpoint, model)
@@ -27,7 +31,13 @@ pub fn load(path: impl AsRef<Path>) -> (Checkpoint, Transformer) {
 /// A golden model, `tests/golden/models/NAME`.
 #[must_use]
 pub fn tiny(name: &str) -> Transformer {
-    load(golden::golden_path("models").join(name)).1
+    tiny_on(name, &Device::flex())
+}
+
+/// The same on another device.
+#[must_use]
+pub fn tiny_on(name: &str, device: &Device) -> Transformer {
+    load_on(golden::golden_path("models").join(name), device).1
 }
 
 /// The three golden token rows cut to 10, 7 and 4 tokens.

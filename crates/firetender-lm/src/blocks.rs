@@ -1,4 +1,4 @@
-//! The parts that all architectures share: norms, attention, feed-forward, and the block that joins them.
+//! The parts that all architectures share: norms, feed-forward, and the block that joins them with attention.
 //!
 //! What differs between Llama, Qwen2, GPT-2 and GPT-NeoX is read from [`ModelConfig`]; there is one implementation of each part.
 
@@ -8,16 +8,11 @@ use burn::{
     tensor::{
         Tensor,
         activation::{gelu, gelu_approximate, relu, silu},
-        module::attention,
-        ops::AttentionModuleOptions,
     },
 };
 use firetender_hooks::{Intervene, Pass, Site, visit};
 
-use crate::{
-    Activation, KvCache, ModelConfig, Positions, Residual, RopeLayout,
-    layout::{Angles, Layout},
-};
+use crate::{Activation, Attention, KvCache, ModelConfig, Residual, host, layout::Layout};
 
 /// Either normalisation.
 #[derive(Module, Debug)]
@@ -29,9 +24,17 @@ pub enum Norm {
 }
 
 impl Norm {
-    pub(crate) fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    /// `on_host` says whether the device keeps its values in host memory.
+    pub(crate) fn forward(&self, x: Tensor<3>, on_host: bool) -> Tensor<3> {
         match self {
-            Self::Rms(norm) => norm.forward(x),
+            Self::Rms(norm) => {
+                let gamma = norm.gamma.val();
+                if on_host && host::fits(&x) && host::fits(&gamma) {
+                    host::rms_norm(x, gamma, norm.epsilon)
+                } else {
+                    norm.forward(x)
+                }
+            }
             Self::Layer(norm) => norm.forward(x),
         }
     }
@@ -44,7 +47,7 @@ impl Norm {
 ///
 /// A LoRA adapter is applied as two thin products beside the base weight: `weight.val()` would form `W + s·A·B` in full on every
 /// pass, and training would compute a gradient of the full size to get at those of the factors.
-fn project(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
+pub(crate) fn project(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
     let [batch, columns, width] = x.dims();
     let x = x.reshape([batch * columns, width]);
     let out = match linear.weight.adapter() {
@@ -62,116 +65,12 @@ fn project(linear: &Linear, x: Tensor<3>) -> Tensor<3> {
     out.reshape([batch, columns, width])
 }
 
-/// Grouped-query self-attention with optional rotary positions.
-#[derive(Module, Debug)]
-pub struct Attention {
-    /// Query projection, `[width, heads · head_dim]`.
-    pub q_proj: Linear,
-    /// Key projection, `[width, kv_heads · head_dim]`.
-    pub k_proj: Linear,
-    /// Value projection, `[width, kv_heads · head_dim]`.
-    pub v_proj: Linear,
-    /// Output projection, `[heads · head_dim, width]`.
-    pub o_proj: Linear,
-}
-
 /// Where a block is called from: everything that is the same for all its parts.
 pub(crate) struct Call<'a> {
     pub(crate) config: &'a ModelConfig,
     pub(crate) layer: usize,
     pub(crate) pass: &'a Pass,
     pub(crate) layout: &'a Layout,
-}
-
-impl Attention {
-    fn forward(
-        &self,
-        x: Tensor<3>,
-        call: &Call<'_>,
-        cache: Option<&mut KvCache>,
-        hook: &mut dyn Intervene,
-    ) -> Tensor<3> {
-        let config = call.config;
-        let [batch, columns, _] = x.dims();
-        let heads = |x: Tensor<3>, n: usize| x.reshape([batch, columns, n, config.head_dim]);
-        let mut q = heads(project(&self.q_proj, x.clone()), config.heads);
-        let mut k = heads(project(&self.k_proj, x.clone()), config.kv_heads);
-        let v = heads(project(&self.v_proj, x), config.kv_heads).swap_dims(1, 2);
-        if let (Some(angles), Positions::Rotary { dims, layout, .. }) =
-            (&call.layout.rotary, config.positions)
-        {
-            q = rotate(q, angles, dims, layout);
-            k = rotate(k, angles, dims, layout);
-        }
-        let k = k.swap_dims(1, 2);
-        let (k, v) = match cache {
-            Some(cache) => cache.append(call.layer, k, v),
-            None => (k, v),
-        };
-        // Queries that share a key/value head are laid one after the other along the columns, so keys are never copied.
-        let grouped = [
-            batch,
-            config.kv_heads,
-            config.group() * columns,
-            config.head_dim,
-        ];
-        let q = q.swap_dims(1, 2).reshape(grouped);
-        let mask = call.layout.mask.clone();
-        let out = attention(q, k, v, mask, None, AttentionModuleOptions::default());
-        let width = config.heads * config.head_dim;
-        let out = out.reshape([batch, config.heads, columns, config.head_dim]);
-        let out = out.swap_dims(1, 2).reshape([batch, columns, width]);
-        project(
-            &self.o_proj,
-            visit(hook, Site::HeadOut(call.layer), out, call.pass),
-        )
-    }
-}
-
-/// Rotates the first `dims` coordinates of each head, `[batch, columns, heads, head_dim]`.
-fn rotate(x: Tensor<4>, angles: &Angles, dims: usize, layout: RopeLayout) -> Tensor<4> {
-    let [batch, columns, heads, head_dim] = x.dims();
-    let (cos, sin) = (angles.cos.clone(), angles.sin.clone());
-    let (turned, rest) = if dims == head_dim {
-        (x, None)
-    } else {
-        let rest = x
-            .clone()
-            .slice([0..batch, 0..columns, 0..heads, dims..head_dim]);
-        (
-            x.slice([0..batch, 0..columns, 0..heads, 0..dims]),
-            Some(rest),
-        )
-    };
-    let half = dims / 2;
-    let turned = match layout {
-        RopeLayout::Half => {
-            let a = turned
-                .clone()
-                .slice([0..batch, 0..columns, 0..heads, 0..half]);
-            let b = turned.slice([0..batch, 0..columns, 0..heads, half..dims]);
-            let first = a.clone() * cos.clone() - b.clone() * sin.clone();
-            Tensor::cat(vec![first, b * cos + a * sin], 3)
-        }
-        RopeLayout::Interleaved => {
-            let pairs = turned.reshape([batch, columns, heads, half, 2]);
-            let part = |i: usize| {
-                let part: Tensor<5> =
-                    pairs
-                        .clone()
-                        .slice([0..batch, 0..columns, 0..heads, 0..half, i..i + 1]);
-                part.reshape([batch, columns, heads, half])
-            };
-            let (a, b) = (part(0), part(1));
-            let first = a.clone() * cos.clone() - b.clone() * sin.clone();
-            let second = b * cos + a * sin;
-            Tensor::stack::<5>(vec![first, second], 4).reshape([batch, columns, heads, dims])
-        }
-    };
-    match rest {
-        None => turned,
-        Some(rest) => Tensor::cat(vec![turned, rest], 3),
-    }
 }
 
 /// The feed-forward part, gated or plain.
@@ -186,7 +85,8 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    fn forward(&self, x: Tensor<3>, activation: Activation) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, call: &Call<'_>) -> Tensor<3> {
+        let activation = call.config.activation;
         let act = |x| match activation {
             Activation::Silu => silu(x),
             Activation::Gelu => gelu(x),
@@ -194,7 +94,15 @@ impl Mlp {
             Activation::Relu => relu(x),
         };
         let inner = match &self.gate_proj {
-            Some(gate) => act(project(gate, x.clone())) * project(&self.up_proj, x),
+            Some(gate) => {
+                let (gate, up) = (project(gate, x.clone()), project(&self.up_proj, x));
+                let plain = call.layout.host && host::fits(&gate) && host::fits(&up);
+                if plain && activation == Activation::Silu {
+                    host::silu_times(gate, up)
+                } else {
+                    act(gate) * up
+                }
+            }
             None => act(project(&self.up_proj, x)),
         };
         project(&self.down_proj, inner)
@@ -224,21 +132,21 @@ impl Block {
     ) -> Tensor<3> {
         let layer = call.layer;
         let pre = visit(hook, Site::ResidPre(layer), x, call.pass);
-        let normed = self.attn_norm.forward(pre.clone());
+        let normed = self.attn_norm.forward(pre.clone(), call.layout.host);
         let attn = self.attn.forward(normed, call, cache, hook);
         let attn = visit(hook, Site::AttnOut(layer), attn, call.pass);
+        let feed_forward = |x| {
+            self.mlp
+                .forward(self.mlp_norm.forward(x, call.layout.host), call)
+        };
         let post = match call.config.residual {
             Residual::Sequential => {
                 let mid = visit(hook, Site::ResidMid(layer), pre + attn, call.pass);
-                let mlp = self
-                    .mlp
-                    .forward(self.mlp_norm.forward(mid.clone()), call.config.activation);
+                let mlp = feed_forward(mid.clone());
                 mid + visit(hook, Site::MlpOut(layer), mlp, call.pass)
             }
             Residual::Parallel => {
-                let mlp = self
-                    .mlp
-                    .forward(self.mlp_norm.forward(pre.clone()), call.config.activation);
+                let mlp = feed_forward(pre.clone());
                 pre + attn + visit(hook, Site::MlpOut(layer), mlp, call.pass)
             }
         };

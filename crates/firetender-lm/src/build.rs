@@ -11,8 +11,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    LmError, ModelConfig, NormKind, Positions, Transformer,
-    blocks::{Attention, Block, Mlp, Norm},
+    Attention, LmError, ModelConfig, NormKind, Positions, Transformer,
+    blocks::{Block, Mlp, Norm},
+    host,
     slots::{Part, Slot},
 };
 
@@ -52,9 +53,22 @@ impl Builder<'_, '_> {
     }
 
     fn linear(&mut self, part: Part, layer: usize, bias: bool) -> Result<Linear, LmError> {
-        // Files store `[out, in]`; the transposed view costs no copy and multiplies as fast.
-        let weight =
-            Tensor::<2>::from_data(self.values(part, layer, false)?, self.device).transpose();
+        let slot = Slot {
+            part,
+            layer,
+            bias: false,
+        };
+        let shape = slot.shape(self.config);
+        let values = (self.supply)(slot, &shape)?;
+        let weight = if part == Part::Head {
+            // As large as the embeddings and met by few tokens: a view of what the file holds.
+            Tensor::<2>::from_data(TensorData::new(values, shape), self.device).transpose()
+        } else {
+            // Files store `[out, in]`; products with many tokens are faster if the rows run along `out`.
+            let (out, input) = (shape[0], shape[1]);
+            let values = host::transposed(&values, out, input);
+            Tensor::<2>::from_data(TensorData::new(values, [input, out]), self.device)
+        };
         let bias = if bias {
             Some(self.vector(part, layer, true)?)
         } else {
@@ -114,6 +128,9 @@ pub(crate) fn build(
     supply: &mut Supply<'_>,
 ) -> Result<Transformer, LmError> {
     config.check()?;
+    if host::is_host(device) {
+        host::keep_freed_memory();
+    }
     let mut builder = Builder {
         config,
         device,

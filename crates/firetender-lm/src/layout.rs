@@ -1,26 +1,50 @@
-//! What a pass means for attention, computed once for all blocks: rotary angles and the mask.
+//! What a pass means for attention, computed once for all blocks: rotary angles and visible keys.
+
+use std::cell::OnceCell;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use firetender_hooks::Pass;
 
-use crate::{ModelConfig, Positions, RopeScaling};
+use crate::{
+    ModelConfig, Positions, RopeScaling, host,
+    visible::{Spans, Visible},
+};
 
-/// Rotary angles, mask and token indices of one pass, on the device.
+/// Rotary angles, visible keys and token indices of one pass.
 #[derive(Debug)]
 pub(crate) struct Layout {
+    /// Whether the device keeps its values in host memory.
+    pub(crate) host: bool,
     pub(crate) ids: Tensor<2, Int>,
     /// Positions `[batch, columns]`, zero for padding; for learned positions only.
     pub(crate) positions: Option<Tensor<2, Int>>,
     pub(crate) rotary: Option<Angles>,
-    /// `true` where a query must not see a key, `[batch or 1, 1, group · columns, keys]`; `None` when every query sees all.
-    pub(crate) mask: Option<Tensor<4, Bool>>,
+    visible: Visible,
+    keys: usize,
+    device: Device,
+    mask: OnceCell<Option<Tensor<4, Bool>>>,
 }
 
-/// Cosines and sines `[batch or 1, columns, 1, dims / 2]`.
+/// Cosines and sines, `[batch or 1, columns, 1, dims / 2]`, row-major.
 #[derive(Debug)]
 pub(crate) struct Angles {
-    pub(crate) cos: Tensor<4>,
-    pub(crate) sin: Tensor<4>,
+    pub(crate) cos: Vec<f32>,
+    pub(crate) sin: Vec<f32>,
+    shape: [usize; 4],
+    device: Device,
+    tensors: OnceCell<[Tensor<4>; 2]>,
+}
+
+impl Angles {
+    /// On the device, moved there when they are first asked for.
+    pub(crate) fn tensors(&self) -> [Tensor<4>; 2] {
+        let tensor = |values: &[f32]| {
+            Tensor::from_data(TensorData::new(values.to_vec(), self.shape), &self.device)
+        };
+        self.tensors
+            .get_or_init(|| [tensor(&self.cos), tensor(&self.sin)])
+            .clone()
+    }
 }
 
 impl Layout {
@@ -50,11 +74,30 @@ impl Layout {
             ),
         };
         Self {
+            host: host::is_host(device),
             ids,
             positions,
             rotary,
-            mask: mask(config, pass, keys, device),
+            visible: Visible::new(config, pass, keys, device),
+            keys: keys[0].len(),
+            device: device.clone(),
+            mask: OnceCell::new(),
         }
+    }
+
+    /// The run of keys that each token sees; `None` where some token sees keys that are not side by side.
+    pub(crate) fn spans(&self) -> Option<&Spans> {
+        match &self.visible {
+            Visible::Spans(spans) => Some(spans),
+            Visible::Mask(_) => None,
+        }
+    }
+
+    /// `true` where a query must not see a key, `[batch, kv_heads, group · columns, keys]`; `None` when every query sees all.
+    pub(crate) fn mask(&self, config: &ModelConfig, pass: &Pass) -> Option<Tensor<4, Bool>> {
+        self.mask
+            .get_or_init(|| self.visible.mask(config, pass, self.keys, &self.device))
+            .clone()
     }
 }
 
@@ -88,65 +131,14 @@ fn angles(pass: &Pass, frequencies: &[f64], device: &Device) -> Angles {
     let angle = pass.positions()[..rows * columns]
         .iter()
         .flat_map(|p| frequencies.iter().map(move |f| f64::from((*p).max(0)) * f));
-    let (sin, cos): (Vec<f32>, Vec<f32>) = angle.map(|a| (a.sin() as f32, a.cos() as f32)).unzip();
-    let tensor = |values: Vec<f32>| {
-        Tensor::from_data(
-            TensorData::new(values, [rows, columns, 1, frequencies.len()]),
-            device,
-        )
-    };
+    let (sin, cos) = angle.map(|a| (a.sin() as f32, a.cos() as f32)).unzip();
     Angles {
-        cos: tensor(cos),
-        sin: tensor(sin),
+        cos,
+        sin,
+        shape: [rows, columns, 1, frequencies.len()],
+        device: device.clone(),
+        tensors: OnceCell::new(),
     }
-}
-
-fn mask(
-    config: &ModelConfig,
-    pass: &Pass,
-    keys: &[&[i32]],
-    device: &Device,
-) -> Option<Tensor<4, Bool>> {
-    let columns = pass.columns();
-    let total = keys[0].len();
-    let own = total - columns;
-    let window = config
-        .sliding_window
-        .map_or(i32::MAX, |w| i32::try_from(w).unwrap_or(i32::MAX));
-    let hidden = |row: usize, column: usize, key: usize| {
-        let (query, key_position) = (pass.positions()[row * columns + column], keys[row][key]);
-        if query < 0 {
-            // A padding query sees itself alone, so that its softmax stays finite.
-            return key != own + column;
-        }
-        key_position < 0 || key_position > query || query - key_position >= window
-    };
-    let first = &pass.positions()[..columns];
-    let same = pass.positions().chunks(columns).all(|row| row == first)
-        && keys.iter().all(|k| *k == keys[0]);
-    let rows = if same { 1 } else { pass.batch() };
-    let mut cells = Vec::with_capacity(rows * config.group() * columns * total);
-    for row in 0..rows {
-        let start = cells.len();
-        for column in 0..columns {
-            cells.extend((0..total).map(|key| hidden(row, column, key)));
-        }
-        let block = start..cells.len();
-        for _ in 1..config.group() {
-            cells.extend_from_within(block.clone());
-        }
-    }
-    if !cells.contains(&true) {
-        return None;
-    }
-    let shape = [rows, 1, config.group() * columns, total];
-    let mask = Tensor::<4, Bool>::from_data(TensorData::new(cells, shape), device);
-    Some(mask.expand([
-        pass.batch(),
-        config.kv_heads,
-        config.group() * columns,
-        total,
-    ]))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! want the fastest chat server, use llama.cpp: this crate keeps every intermediate value within reach instead.
 
 mod atomic;
+mod attention;
 mod bias;
 mod blob;
 mod blocks;
@@ -20,6 +21,7 @@ mod error;
 mod generate;
 mod gguf;
 mod hf_config;
+mod host;
 #[cfg(feature = "hf-hub")]
 mod hub;
 mod layout;
@@ -32,11 +34,13 @@ mod score;
 mod slots;
 mod tokenizer;
 mod transformer;
+mod visible;
 mod weights;
 
 pub use atomic::write_atomically;
+pub use attention::Attention;
 pub use bias::BlockBiases;
-pub use blocks::{Attention, Block, Mlp, Norm};
+pub use blocks::{Block, Mlp, Norm};
 pub use cache::KvCache;
 pub use causal_lm::{CausalLm, LmShape};
 pub use chat::{ChatTemplate, Message};

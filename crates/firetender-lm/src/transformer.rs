@@ -111,7 +111,12 @@ impl CausalLm for Transformer {
             };
             x = block.forward(x, &call, cache.as_deref_mut(), hook);
         }
-        let out = visit(hook, Site::FinalNorm, self.final_norm.forward(x), pass);
+        let out = visit(
+            hook,
+            Site::FinalNorm,
+            self.final_norm.forward(x, layout.host),
+            pass,
+        );
         hook.end(pass);
         Ok(out)
     }

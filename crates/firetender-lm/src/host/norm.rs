@@ -33,8 +33,8 @@ fn normalise(row: &mut [f32], gamma: &[f32], epsilon: f32) {
     for (lane, x) in lanes.iter_mut().zip(rest) {
         *lane += x * x;
     }
-    let scale = 1.0 / (total(lanes) / row.len() as f32 + epsilon).sqrt();
+    let rms = (total(lanes) / row.len() as f32 + epsilon).sqrt();
     for (x, gamma) in row.iter_mut().zip(gamma) {
-        *x = *x * scale * gamma;
+        *x = *x / rms * gamma;
     }
 }

@@ -28,7 +28,7 @@ fn in_blocks(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>, spans: &Spans, block: usi
     let [_, kv_heads, keys, _] = k.dims();
     let group = heads / kv_heads;
     let device = q.device();
-    let scale = 1.0 / (dim as f32).sqrt();
+    let scale = 1.0 / (dim as f64).sqrt();
     let q = q
         .reshape([batch, columns, kv_heads, group, dim])
         .permute([3, 0, 2, 1, 4]);
@@ -90,7 +90,7 @@ fn side_by_side(parts: &[TensorData], shape: [usize; 5], block: usize) -> Vec<f3
 /// Replaces scores by the softmax of `scale` times them.
 #[expect(clippy::inline_always, reason = "vectorised only where it is inlined")]
 #[inline(always)]
-fn softmax(row: &mut [f32], scale: f32) {
+fn softmax(row: &mut [f32], scale: f64) {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (blocks, rest) = row.as_chunks::<LANES>();
@@ -104,17 +104,18 @@ fn softmax(row: &mut [f32], scale: f32) {
         .chain(rest)
         .copied()
         .fold(f32::NEG_INFINITY, larger);
-    let shift = largest * scale;
+    // In `f64`: large scores would lose the digits that tell them apart.
+    let weight = |x: f32| exp((f64::from(x) - f64::from(largest)) * scale);
     let mut lanes = [0.0; LANES];
     let (blocks, rest) = row.as_chunks_mut::<LANES>();
     for block in blocks {
         for (lane, x) in lanes.iter_mut().zip(block) {
-            *x = exp(*x * scale - shift);
+            *x = weight(*x);
             *lane += *x;
         }
     }
     for (lane, x) in lanes.iter_mut().zip(rest) {
-        *x = exp(*x * scale - shift);
+        *x = weight(*x);
         *lane += *x;
     }
     let share = 1.0 / total(lanes);

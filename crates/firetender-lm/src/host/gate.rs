@@ -13,7 +13,7 @@ pub(crate) fn silu_times(gate: Tensor<3>, up: Tensor<3>) -> Tensor<3> {
     edit(gate, |values| {
         for_rows(values, width, |index, row| {
             for (x, up) in row.iter_mut().zip(&up[index * width..]) {
-                *x = *x / (1.0 + exp(-*x)) * up;
+                *x = *x / (1.0 + exp(f64::from(-*x))) * up;
             }
         });
     })

@@ -131,10 +131,10 @@ fn directions_of_the_model_itself_equal_the_originals() {
             .samples(&model(family), &contrast, &mut Silent)
             .unwrap();
         for layer in 0..4 {
-            // f32 models of two makers; values reach 10.
+            // The golden values are `f32` themselves: up to 5.9e-5 from the same model in `f64`.
             let pairs = &samples.layers()[&layer];
-            assert_near(pairs.toward(), golden.part("toward", layer), 5e-5, "toward");
-            assert_near(pairs.away(), golden.part("away", layer), 5e-5, "away");
+            assert_near(pairs.toward(), golden.part("toward", layer), 1e-4, "toward");
+            assert_near(pairs.away(), golden.part("away", layer), 1e-4, "away");
         }
         for (method, name) in METHODS {
             let found = samples.fit(method).unwrap();

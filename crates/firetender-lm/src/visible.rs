@@ -98,6 +98,7 @@ impl Spans {
 
 /// What is known of a pass's visible keys, once for all blocks.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one a pass")]
 pub(crate) enum Visible {
     /// Runs of keys.
     Spans(Spans),

@@ -88,7 +88,6 @@ fn side_by_side(parts: &[TensorData], shape: [usize; 5], block: usize) -> Vec<f3
 }
 
 /// Replaces scores by the softmax of `scale` times them.
-#[expect(clippy::inline_always, reason = "vectorised only where it is inlined")]
 #[inline(always)]
 fn softmax(row: &mut [f32], scale: f64) {
     let larger = |a: f32, b: f32| if b > a { b } else { a };

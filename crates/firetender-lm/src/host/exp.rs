@@ -5,7 +5,6 @@
 //! the ends is done in `f64`, so that the result is within 7e-8 of the function, half a unit in the last place.
 
 /// `eˣ`; below e⁻⁸⁷ and above e⁸⁸ it stays at that value. NaN stays NaN.
-#[expect(clippy::inline_always, reason = "vectorised only where it is inlined")]
 #[inline(always)]
 pub(super) fn exp(x: f64) -> f32 {
     // Adding and taking away 1.5 · 2⁵² rounds to an integer, which then stands in the low bits.

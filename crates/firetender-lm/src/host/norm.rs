@@ -20,7 +20,6 @@ pub(crate) fn rms_norm(x: Tensor<3>, gamma: Tensor<1>, epsilon: f64) -> Tensor<3
     })
 }
 
-#[expect(clippy::inline_always, reason = "vectorised only where it is inlined")]
 #[inline(always)]
 fn normalise(row: &mut [f32], gamma: &[f32], epsilon: f32) {
     let mut lanes = [0.0; LANES];

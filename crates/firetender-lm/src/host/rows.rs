@@ -37,7 +37,6 @@ pub(super) fn for_rows(
 pub(super) const LANES: usize = 16;
 
 /// Adds up the lanes pairwise.
-#[expect(clippy::inline_always, reason = "vectorised only where it is inlined")]
 #[inline(always)]
 pub(super) fn total(mut lanes: [f32; LANES]) -> f32 {
     let mut width = LANES / 2;

@@ -26,7 +26,6 @@ pub(crate) fn turn(x: Tensor<4>, angles: &Angles, dims: usize, layout: RopeLayou
     })
 }
 
-#[expect(clippy::inline_always, reason = "vectorised only where it is inlined")]
 #[inline(always)]
 fn halves(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (first, second) = head.split_at_mut(cos.len());
@@ -35,7 +34,6 @@ fn halves(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     }
 }
 
-#[expect(clippy::inline_always, reason = "vectorised only where it is inlined")]
 #[inline(always)]
 fn pairs(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     for ((pair, cos), sin) in head.as_chunks_mut::<2>().0.iter_mut().zip(cos).zip(sin) {

@@ -110,7 +110,8 @@ fn compare(
     vectors: &Path,
 ) -> Result<String, Failure> {
     let peer = || -> Result<Theirs, Failure> {
-        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peer/package_steering_vectors.py");
+        let script =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peer/package_steering_vectors.py");
         let mut command = Command::new(&arguments.torch_python);
         command
             .arg(script)

@@ -196,7 +196,7 @@ pub(crate) fn is_fine(kind: ScoreKind, row: &[f64], tolerance: f64) -> bool {
     )
 }
 
-const LN2_HI: f64 = 6.931_471_803_691_238_2e-1;
+const LN2_HI: f64 = 6.931_471_803_691_238e-1;
 const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
 
 /// ln of a positive normal number to a few units in the last place; something finite for 0.

@@ -13,6 +13,7 @@ use burn::{
     store::ModuleRecord,
     tensor::Device,
 };
+use firetender_lm::write_atomically;
 use firetender_support::{
     Failure, fail,
     fashion::{FashionNet, FashionNetConfig, Images, shift_and_flip},
@@ -145,8 +146,5 @@ pub(crate) fn train(
 }
 
 fn save(record: &ModuleRecord, path: &Path) -> Result<(), Failure> {
-    let partial = path.with_extension("partial");
-    fs::write(&partial, &record.clone().into_bytes()?[..])?;
-    fs::rename(&partial, path)?;
-    Ok(())
+    Ok(write_atomically(path, &record.clone().into_bytes()?)?)
 }

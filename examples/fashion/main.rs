@@ -21,6 +21,7 @@ use std::{
 };
 
 use clap::Parser;
+use firetender_lm::write_atomically;
 use firetender_support::{
     Failure, device,
     fashion::{FOLDER, Images, Predictions, Split},
@@ -89,7 +90,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(folder) = &arguments.keep {
         fs::create_dir_all(folder)?;
         for (method, predictions) in &methods {
-            write(&file(folder, method), &predictions.first(KEPT).to_bytes())?;
+            write_atomically(&file(folder, method), &predictions.first(KEPT).to_bytes())?;
         }
     }
     if methods
@@ -150,11 +151,4 @@ fn trained<'a>(
 
 fn file(folder: &Path, method: &Method) -> PathBuf {
     folder.join(format!("{}.predictions", method.name))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let partial = path.with_extension("partial");
-    fs::write(&partial, bytes)?;
-    fs::rename(&partial, path)?;
-    Ok(())
 }

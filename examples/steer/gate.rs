@@ -99,32 +99,34 @@ impl Spec {
         }
     }
 
-    fn timing(&self) -> Result<Timing, Failure> {
-        match self.get("timing") {
-            None | Some("later") => Ok(Timing::LaterLayersThenAll),
-            Some("second") => Ok(Timing::SecondPrefill),
+    /// What a key's word stands for; without the key, the first.
+    fn choice<T: Copy>(&self, key: &str, choices: [(&str, T); 2]) -> Result<T, Failure> {
+        let [first, second] = choices;
+        match self.get(key) {
+            None => Ok(first.1),
+            Some(word) if word == first.0 => Ok(first.1),
+            Some(word) if word == second.0 => Ok(second.1),
             Some(other) => fail(format!(
-                "--gate: `timing` is `{other}`; expected later or second"
+                "--gate: `{key}` is `{other}`; expected {} or {}",
+                first.0, second.0
             )),
         }
+    }
+
+    fn timing(&self) -> Result<Timing, Failure> {
+        let (later, second) = (Timing::LaterLayersThenAll, Timing::SecondPrefill);
+        self.choice("timing", [("later", later), ("second", second)])
     }
 
     fn read(&self) -> Result<GateRead, Failure> {
-        match self.get("read") {
-            None | Some("last") => Ok(GateRead::LastToken),
-            Some("mean") => Ok(GateRead::Mean),
-            Some(other) => fail(format!(
-                "--gate: `read` is `{other}`; expected last or mean"
-            )),
-        }
+        self.choice(
+            "read",
+            [("last", GateRead::LastToken), ("mean", GateRead::Mean)],
+        )
     }
 
     fn join(&self) -> Result<Join, Failure> {
-        match self.get("join") {
-            None | Some("any") => Ok(Join::Any),
-            Some("all") => Ok(Join::All),
-            Some(other) => fail(format!("--gate: `join` is `{other}`; expected any or all")),
-        }
+        self.choice("join", [("any", Join::Any), ("all", Join::All)])
     }
 
     /// Fits and calibrates, or reads, the gate. Without a layer it reads before the first block that the plan steers.

@@ -51,27 +51,29 @@ fn damaged(path: &Path, place: &str, what: impl Into<String>) -> UncertaintyErro
 }
 
 fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), UncertaintyError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let write = || -> io::Result<()> {
-        let name = path
-            .file_name()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        let count = NEXT.fetch_add(1, Ordering::Relaxed);
-        hidden.push(format!(".{}-{count}.partial", process::id()));
-        let temporary = path.with_file_name(hidden);
-        let written = fs::File::create_new(&temporary)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&temporary, path));
-        if written.is_err() {
-            // The first error is the one to report.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
-    };
-    write().map_err(|source| UncertaintyError::Io {
+    write_whole(path, bytes).map_err(|source| UncertaintyError::Io {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Writes under a hidden name of its own, differing between processes and threads, then renames.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    let count = NEXT.fetch_add(1, Ordering::Relaxed);
+    hidden.push(format!(".{}-{count}.partial", process::id()));
+    let temporary = path.with_file_name(hidden);
+    let written = fs::File::create_new(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }

@@ -3,7 +3,7 @@
 //! Eight running sums instead of one, so that the processor's vector instructions can be used; the order of additions is the same
 //! on every processor, and so are the bits.
 
-use crate::lanes::{LANES, Lane, exp, vectorised};
+use crate::lanes::{LANES, LN2_HI, LN2_LO, Lane, exp, vectorised};
 use crate::scores::ScoreKind;
 
 /// Exponents below this are taken for it: the difference of two huge logits may be −∞, and 0 · −∞ is NaN.
@@ -195,9 +195,6 @@ pub(crate) fn is_fine(kind: ScoreKind, row: &[f64], tolerance: f64) -> bool {
         },
     )
 }
-
-const LN2_HI: f64 = 6.931_471_803_691_238e-1;
-const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
 
 /// ln of a positive normal number to a few units in the last place; something finite for 0.
 #[inline(always)]

@@ -219,18 +219,9 @@ impl StateRecord {
     }
 }
 
-/// Writes to a name of its own beside the file, then renames.
+/// Writes a file whole or not at all.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), UncertaintyError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.partial", std::process::id()));
-    let partial = path.with_file_name(name);
-    fs::write(&partial, bytes)
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(|error| {
-            // Nothing half-written stays behind; the first error is the one to report.
-            let _ = fs::remove_file(&partial);
-            io(path, &error)
-        })
+    crate::files::write_whole(path, bytes).map_err(|error| io(path, &error))
 }
 
 pub(crate) fn io(path: &Path, error: &std::io::Error) -> UncertaintyError {

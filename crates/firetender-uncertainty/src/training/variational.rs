@@ -74,10 +74,7 @@ impl VariationalLinear {
         Ok(Self {
             log_deviation: Param::from_tensor(log_deviations(&mean, deviation, prior)?),
             mean: Param::from_tensor(mean.detach()),
-            bias: layer
-                .bias
-                .as_ref()
-                .map(|bias| Param::from_tensor(bias.val().detach())),
+            bias: detached(layer.bias.as_ref()),
             prior,
             layer: number,
         })
@@ -170,10 +167,7 @@ impl VariationalConv2d {
         Ok(Self {
             log_deviation: Param::from_tensor(log_deviations(&mean, deviation, prior)?),
             mean: Param::from_tensor(mean.detach()),
-            bias: layer
-                .bias
-                .as_ref()
-                .map(|bias| Param::from_tensor(bias.val().detach())),
+            bias: detached(layer.bias.as_ref()),
             stride: layer.stride,
             dilation: layer.dilation,
             groups: layer.groups,
@@ -216,6 +210,11 @@ impl VariationalConv2d {
     pub fn kl(&self) -> Tensor<1> {
         divergence(self.mean.val(), self.log_deviation.val(), self.prior)
     }
+}
+
+/// A bias outside any graph, for a layer of its own.
+fn detached(bias: Option<&Param<Tensor<1>>>) -> Option<Param<Tensor<1>>> {
+    bias.map(|bias| Param::from_tensor(bias.val().detach()))
 }
 
 fn noise(random: &mut impl rand::Rng, shape: Shape) -> TensorData {

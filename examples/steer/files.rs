@@ -92,9 +92,21 @@ pub(crate) fn export(
             Some(model) => architecture(model),
             None => vector.provenance().model.as_deref().unwrap_or_default(),
         };
-        vector.export(path, format, hint)?;
+        match (model, format) {
+            (None, VectorFormat::Svec) => beyond(vector)?.export(path, format, hint)?,
+            _ => vector.export(path, format, hint)?,
+        }
     }
     Ok(())
+}
+
+/// `.svec` names what leaves a block by the block after it. Another program's file does not say how many there are, so without a
+/// model the highest direction passed for the last block's; one more is granted.
+fn beyond(vector: &SteeringVector) -> Result<SteeringVector, Failure> {
+    match vector.provenance().origin {
+        Some(_) => Ok(vector.for_depth(vector.n_layers() + 1)?),
+        None => Ok(vector.clone()),
+    }
 }
 
 /// `--import` and `--export` without a model: one file becomes others. Gives what is printed.

@@ -10,7 +10,7 @@ use std::{io::Write, ops::ControlFlow, process::ExitCode, time::Instant};
 use clap::Parser;
 use firetender_hooks::Untouched;
 use firetender_lm::{GenerateOptions, Sampling, generate};
-use firetender_support::{Failure, Model, device, finish};
+use firetender_support::{Failure, Model, arguments, device, finish};
 
 /// Asks a model and prints its answer.
 #[derive(Parser)]
@@ -19,16 +19,16 @@ struct Arguments {
     #[arg(long)]
     model: String,
     /// What to say. Models without a chat template continue it as plain text.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     prompt: String,
     /// A system message before it.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     system: Option<String>,
     /// Most new tokens.
     #[arg(long, default_value_t = 256)]
     max_tokens: usize,
     /// 0 picks the most likely token each time.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, allow_hyphen_values = true, default_value_t = 0.0)]
     temperature: f64,
     /// Sample from this many most likely tokens only.
     #[arg(long)]
@@ -40,7 +40,7 @@ struct Arguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// End the answer before this text; may be repeated.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     stop: Vec<String>,
     /// Do not apply the chat template.
     #[arg(long)]
@@ -54,7 +54,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

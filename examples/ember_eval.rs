@@ -12,7 +12,7 @@ use firetender_ember::{Body, Corpus, Outcome, Split, Turn, chat, prompts, words}
 use firetender_hooks::Untouched;
 use firetender_lm::{GenerateOptions, Sampling, ScoreRequest, generate, score};
 use firetender_report::{Align, Cell, Column, Table};
-use firetender_support::{Failure, Model, device, finish};
+use firetender_support::{Failure, Model, arguments, device, finish};
 
 /// Measures Ember on held-out documents.
 #[derive(Parser)]
@@ -29,7 +29,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

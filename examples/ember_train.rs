@@ -30,7 +30,7 @@ use clap::Parser;
 use firetender_ember::{Corpus, Split, Targets, chat, render, tokenizer};
 use firetender_hooks::{Padding, Pass, Untouched};
 use firetender_lm::{CausalLm, ModelConfig, StoreAs, Transformer, write_atomically};
-use firetender_support::{Failure, device, finish};
+use firetender_support::{Failure, arguments, device, finish};
 
 /// Trains Ember and writes its files.
 #[derive(Parser)]
@@ -71,7 +71,7 @@ type Row = Vec<u16>;
 const PAD: u16 = 2;
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

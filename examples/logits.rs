@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use firetender_hooks::Untouched;
 use firetender_lm::{ScoreRequest, score};
-use firetender_support::{Failure, Model, device, fail, finish};
+use firetender_support::{Failure, Model, arguments, device, fail, finish};
 use serde_json::json;
 
 /// Prints the log-probability of each token of a text.
@@ -20,7 +20,7 @@ struct Arguments {
     #[arg(long)]
     model: String,
     /// The text.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     text: String,
     /// Print a JSON list of `{"id", "token", "logprob"}`.
     #[arg(long)]
@@ -31,7 +31,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

@@ -18,7 +18,7 @@ use firetender_hooks::{
     Chain, Intervene, Keep, Padding, Pass, ReadAt, Recorder, Selection, Site, Untouched,
 };
 use firetender_lm::{CausalLm, GenerateOptions, ModelConfig, Transformer, generate};
-use firetender_support::{Failure, device, fail, finish};
+use firetender_support::{Failure, arguments, device, fail, finish};
 
 /// Compares a device with the CPU.
 #[derive(Parser)]
@@ -32,7 +32,7 @@ struct Arguments {
 type Values = Vec<(String, Vec<f32>)>;
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

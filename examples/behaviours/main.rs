@@ -18,7 +18,7 @@ mod output;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use firetender_support::{Failure, Model, device, finish};
+use firetender_support::{Failure, Model, arguments, device, finish};
 
 use crate::experiment::Settings;
 
@@ -67,7 +67,7 @@ enum Kind {
 }
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

@@ -23,7 +23,7 @@ use std::{
 use clap::Parser;
 use firetender_lm::write_atomically;
 use firetender_support::{
-    Failure, device,
+    Failure, arguments, device,
     fashion::{FOLDER, Images, Predictions, Split},
     finish,
 };
@@ -62,7 +62,7 @@ struct Arguments {
 const KEPT: usize = 2_000;
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

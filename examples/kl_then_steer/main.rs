@@ -15,15 +15,14 @@ mod world;
 
 use std::{process::ExitCode, time::Instant};
 
-use clap::Parser;
 use firetender_kts::{History, Judge, TokenScope, base_hash};
 use firetender_lm::StoreAs;
-use firetender_support::{Failure, finish};
+use firetender_support::{Failure, arguments, finish};
 
 use crate::{arguments::Arguments, compare::Judged, method::Method, world::World};
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "all")]
     pub(crate) tokens: String,
     /// A prompt to continue at each strength; may be repeated.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub(crate) prompt: Vec<String>,
     /// Harmless prompts on which damage is measured.
     #[arg(long)]
@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
     #[arg(long, conflicts_with = "chat")]
     pub(crate) template: Option<String>,
     /// A system message before every text.
-    #[arg(long, requires = "chat")]
+    #[arg(long, allow_hyphen_values = true, requires = "chat")]
     pub(crate) system: Option<String>,
     /// New tokens for each continuation.
     #[arg(long, default_value_t = 40)]

@@ -23,15 +23,16 @@ mod texts;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use firetender_lm::GenerateOptions;
 use firetender_steer::{Benign, Plan, Scope, SweepOptions, sweep};
-use firetender_support::{Bars, Failure, Model, device, finish, lines, read_texts, sets};
+use firetender_support::{
+    Bars, Failure, Model, arguments, device, finish, lines, read_texts, sets,
+};
 
 use crate::{arguments::Arguments, output::Findings};
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {

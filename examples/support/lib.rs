@@ -1,5 +1,6 @@
 //! What the examples share: choosing a device, opening a model, showing progress, and ending with one readable line.
 
+mod command_line;
 mod device;
 pub mod fashion;
 mod model;
@@ -8,6 +9,7 @@ mod outcome;
 mod progress;
 mod texts;
 
+pub use command_line::arguments;
 pub use device::{DEVICES, device};
 pub use model::Model;
 pub use named::Named;

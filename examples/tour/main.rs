@@ -23,7 +23,7 @@ use firetender_steer::{
     Benign, Contrast, Curve, Effect, Extraction, Extractor, FreeText, Method, NextTokenOdds, Plan,
     Scope, SweepOptions, first_tokens, sweep,
 };
-use firetender_support::{Bars, Failure, Model, device, finish};
+use firetender_support::{Bars, Failure, Model, arguments, device, finish};
 
 /// Shows steering on the built-in model.
 #[derive(Parser)]
@@ -45,7 +45,7 @@ const STRENGTHS: [f64; 7] = [-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0];
 const LAYERS: &str = "1..3";
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 /// One behaviour: its texts, how it is measured, and what it is shown on.

@@ -20,7 +20,7 @@ mod temperature;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firetender_support::{Failure, finish};
+use firetender_support::{Failure, arguments, finish};
 
 /// Measures, calibrates and compares predicted probabilities.
 #[derive(Parser)]
@@ -46,7 +46,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    finish(run(Arguments::parse()))
+    finish(run(arguments::<Arguments>()))
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {

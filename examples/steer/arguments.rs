@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
     /// At most this many pairs are used, drawn by --seed.
     #[arg(long)]
     pub(crate) max_pairs: Option<usize>,
-    /// Layers to steer: `8..16`, `12`, `3,-1`, `40%` or `all`. By default the second quarter of the depth.
+    /// Layers to steer: `8..16`, `12`, `3,-1`, `40%` or `all`. By default the second quarter of the depth, at least two.
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) layers: Option<String>,
     /// Where in a block: resid_post, resid_pre, attn_out, …

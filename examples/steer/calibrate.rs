@@ -1,15 +1,16 @@
 //! `--calibrate BUDGET`: the layer and the strength that achieve most within a damage budget.
 
 use firetender_steer::{
-    Benign, Calibration, Calibrator, Contrast, Layers, Method, Prompts, Scope, calibrate,
+    Benign, Calibration, Calibrator, Contrast, Layers, Method, Prompter, Prompts, Scope, calibrate,
 };
-use firetender_support::{Bars, Failure, Model, fail, lines, read_texts, sets};
+use firetender_support::{Bars, Failure, Model, fail};
 use serde_json::{Value, json};
 
 use crate::{
     arguments::Arguments,
+    defaults,
     direction::{extractor, parted},
-    texts::{self, Encode, Words},
+    texts::{self, Words},
 };
 
 /// What was found, and on what.
@@ -36,7 +37,7 @@ pub(crate) fn run(
     model: &Model,
     contrast: &Contrast,
     words: &Option<Words>,
-    encode: &Encode<'_>,
+    prompter: &Prompter<'_>,
 ) -> Result<Found, Failure> {
     let calibrator =
         Calibrator::new(budget, &arguments.strengths()?)?.with_tokens(arguments.tokens.parse()?);
@@ -52,12 +53,8 @@ pub(crate) fn run(
         .vector
         .with_fingerprint(model.checkpoint.fingerprint()?);
 
-    let neutral = encode(&lines(sets::NEUTRAL))?;
-    let benign = match &arguments.benign {
-        Some(path) => read_texts(path)?,
-        None => lines(sets::BENIGN).into_iter().take(50).collect(),
-    };
-    let benign = encode(&benign)?;
+    let neutral = defaults::targets(arguments, model, prompter)?;
+    let benign = defaults::benign(arguments, model, prompter)?;
     if benign.len() < 2 || judge.pairs() < 2 {
         return fail(format!(
             "--calibrate: {} harmless prompts and {} held-out pairs; expected two or more of each, one half to search and one to judge",

@@ -1,9 +1,9 @@
 //! The texts that a direction is made from: files of every shape, and the template that they are put into.
 
 use firetender_steer::{Contrast, Prompter, Records, Template, TextPairs};
-use firetender_support::{Failure, Model, fail, lines, sets};
+use firetender_support::{Failure, Model, fail};
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, defaults};
 
 /// How texts become tokens.
 pub(crate) fn prompter<'a>(
@@ -26,9 +26,10 @@ pub(crate) fn prompter<'a>(
     Ok(Prompter::new(model.tokenizer()?, template)?)
 }
 
-/// The two classes: the files given, or the happy and sad scenes.
+/// The two classes: the files given, or happy and sad scenes.
 pub(crate) fn contrast(
     arguments: &Arguments,
+    model: &Model,
     prompter: &Prompter<'_>,
 ) -> Result<Contrast, Failure> {
     let mut pairs = match (&arguments.data, &arguments.positive, &arguments.negative) {
@@ -36,12 +37,7 @@ pub(crate) fn contrast(
         (None, Some(positive), Some(negative)) => {
             lists("positive", &texts(positive)?, "negative", &texts(negative)?)?
         }
-        _ => lists(
-            "happy",
-            &lines(sets::MOOD_POSITIVE),
-            "sad",
-            &lines(sets::MOOD_NEGATIVE),
-        )?,
+        _ => return defaults::mood(arguments, model, prompter),
     };
     if let Some(most) = arguments.max_pairs {
         pairs = pairs.drawn(most, arguments.seed)?;

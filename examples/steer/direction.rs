@@ -23,13 +23,14 @@ pub(crate) struct Direction {
     pub(crate) judge: Contrast,
 }
 
-/// The default layers: the second quarter of the depth.
+/// The default layers: the second quarter of the depth, at least two of them.
 pub(crate) fn layers(arguments: &Arguments, model: &Model) -> Result<Layers, Failure> {
     Ok(match &arguments.layers {
         Some(layers) => layers.parse()?,
         None => {
             let depth = model.network.shape().layers;
-            format!("{}..{}", depth / 4, (depth / 2).max(depth / 4 + 1)).parse()?
+            let first = depth / 4;
+            format!("{first}..{}", (depth / 2).max(first + 2).min(depth)).parse()?
         }
     })
 }

@@ -1,7 +1,7 @@
 //! Finds a direction from two sets of texts, steers a model along it, and measures what that does and what it breaks:
 //! `cargo run --release --example steer -- --model M [--positive FILE --negative FILE] …`.
 //!
-//! Without files it uses the happy and sad scenes of `examples/data`, and measures the mood of free text by word lists that had
+//! Without files it uses the happy and sad scenes of `examples/data` (for Ember, of its own world), and measures the mood of free text by word lists that had
 //! no part in making the direction. With your own files, effect is the change of preference for held-out positive over negative
 //! texts, unless `--positive-words` and `--negative-words` are given. Random directions of the same length are the control.
 
@@ -13,6 +13,7 @@ mod arguments;
 mod calibrate;
 mod controls;
 mod data;
+mod defaults;
 mod direction;
 mod files;
 mod gate;
@@ -24,10 +25,8 @@ mod texts;
 use std::process::ExitCode;
 
 use firetender_lm::GenerateOptions;
-use firetender_steer::{Benign, Plan, Scope, SweepOptions, sweep};
-use firetender_support::{
-    Bars, Failure, Model, arguments, device, finish, lines, read_texts, sets,
-};
+use firetender_steer::{Plan, SweepOptions, sweep};
+use firetender_support::{Bars, Failure, Model, arguments, device, finish};
 
 use crate::{arguments::Arguments, output::Findings};
 
@@ -57,9 +56,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             .collect()
     };
 
-    let contrast = data::contrast(arguments, &prompter)?;
+    let contrast = data::contrast(arguments, &model, &prompter)?;
     if let Some(budget) = arguments.calibrate {
-        let found = calibrate::run(arguments, budget, &model, &contrast, &words, &encode)?;
+        let found = calibrate::run(arguments, budget, &model, &contrast, &words, &prompter)?;
         match arguments.json {
             true => println!("{}", calibrate::value(&found)),
             false => calibrate::print(&found),
@@ -70,16 +69,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = &direction.plan;
     let low_rank = direction.extraction.is_none();
 
-    let neutral = match &arguments.target {
-        Some(path) => encode(&read_texts(path)?)?,
-        None => encode(&lines(sets::NEUTRAL))?,
-    };
+    let neutral = defaults::targets(arguments, &model, &prompter)?;
     let (name, targets, effect) = texts::effect(&model, &words, &neutral, &direction.judge)?;
-    let benign = match &arguments.benign {
-        Some(path) => read_texts(path)?,
-        None => lines(sets::BENIGN).into_iter().take(50).collect(),
-    };
-    let benign = Benign::new(encode(&benign)?, Scope::AllTokens)?;
+    let benign = defaults::damage(arguments, &model, &prompter)?;
     let measure = |plan: &Plan, title: &str| {
         sweep(
             &model.network,

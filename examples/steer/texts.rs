@@ -1,9 +1,9 @@
 //! What the effect is measured on.
 
 use firetender_steer::{Contrast, Effect, NextTokenOdds, Preference, first_tokens};
-use firetender_support::{Failure, Model, lines, read_texts, sets};
+use firetender_support::{Failure, Model, read_texts};
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, defaults};
 
 /// Texts to token rows.
 pub(crate) type Encode<'a> = dyn Fn(&[String]) -> Result<Vec<Vec<u32>>, Failure> + 'a;
@@ -24,10 +24,10 @@ pub(crate) fn words(arguments: &Arguments) -> Result<Option<Words>, Failure> {
             positive: read_texts(positive)?,
             negative: read_texts(negative)?,
         })),
-        _ if arguments.positive.is_none() && arguments.data.is_none() => Ok(Some(Words {
-            positive: lines(sets::HAPPY_WORDS),
-            negative: lines(sets::SAD_WORDS),
-        })),
+        _ if arguments.positive.is_none() && arguments.data.is_none() => {
+            let (positive, negative) = defaults::mood_words(arguments);
+            Ok(Some(Words { positive, negative }))
+        }
         _ => Ok(None),
     }
 }

@@ -46,6 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 labels: input.labels.clone(),
                 ignore_label: input.ignore_label,
                 renormalise: input.renormalise,
+                binary: input.binary,
                 compat: input.compat.clone(),
                 ..Input::default()
             };
@@ -57,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                 .for_each(|p| p.push(files.to_owned()));
             let loaded = own.load()?;
             if let Some((_, _, first)) = methods.first()
-                && first.labels != loaded.labels
+                && first.targets != loaded.targets
             {
                 return fail(format!("{name}: other labels than the first method"));
             }

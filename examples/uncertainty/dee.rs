@@ -110,7 +110,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     if let Some(path) = &arguments.out {
         let text = dee_table(&found, &row.dataset, &row.model, &arguments.method, metric);
-        std::fs::write(path, text)?;
+        firetender_lm::write_atomically(path, text.as_bytes())?;
     }
     if let Some(path) = &arguments.figure {
         figures::dee(&[(&arguments.method, &found)])?.write_svg(path)?;

@@ -1,5 +1,7 @@
 //! Arrays from files: members, labels, and the conventions asked for.
 
+use std::{fs::File, io::Read as _};
+
 use clap::Args;
 use firetender_support::{Failure, fail};
 use firetender_uncertainty::{
@@ -11,17 +13,20 @@ use firetender_uncertainty::{
 #[derive(Args, Clone, Default)]
 pub(crate) struct Input {
     /// Probabilities: .npy or .npz, separated by commas; FILE.npz:NAME chooses one array.
-    #[arg(long, value_name = "FILES")]
+    #[arg(long, value_name = "FILES", num_args = 1..)]
     pub(crate) probs: Vec<String>,
     /// Logits, likewise.
-    #[arg(long, value_name = "FILES")]
+    #[arg(long, value_name = "FILES", num_args = 1..)]
     pub(crate) logits: Vec<String>,
     /// Log-probabilities, likewise.
-    #[arg(long, value_name = "FILES", alias = "log_probs")]
+    #[arg(long, value_name = "FILES", num_args = 1.., alias = "log_probs")]
     pub(crate) log_probs: Vec<String>,
-    /// Integer labels; may be left out if an .npz holds an array `labels`, `targets` or `test_targets`.
+    /// Integer labels [N], or a distribution a row [N, C]; may be left out if an .npz holds `labels`, `targets` or `test_targets`.
     #[arg(long, value_name = "FILE", alias = "targets")]
     pub(crate) labels: Option<String>,
+    /// The arrays are [N] or [N, 1]: probability, logit or log-probability of class 1 of two.
+    #[arg(long)]
+    pub(crate) binary: bool,
     /// A label that marks rows to leave out.
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) ignore_label: Option<i64>,
@@ -49,7 +54,6 @@ pub(crate) struct Member {
 pub(crate) struct Loaded {
     pub(crate) members: Vec<Member>,
     pub(crate) targets: Targets,
-    pub(crate) labels: Vec<i64>,
 }
 
 /// Whether the conventions of the reference are asked for.
@@ -92,39 +96,40 @@ impl Input {
             })
             .filter(|(_, file)| !file.is_empty())
             .collect();
-        let mut found = Files::default();
+        let mut found = Files {
+            binary: self.binary,
+            ..Files::default()
+        };
         for (kind, file) in files {
             found.add(kind, file)?;
         }
         if found.members.is_empty() {
             return fail("no predictions; give --probs, --logits or --log-probs");
         }
-        let labels = match &self.labels {
+        let targets = match &self.labels {
             Some(file) => labels(file)?,
             None => match found.labels {
-                Some(labels) => labels,
+                Some(labels) => Targets::classes(&labels),
                 None => return fail("no labels; give --labels FILE.npy"),
             },
         };
-        let targets = Targets::classes(&labels);
         let targets = match self.ignore_label {
             Some(label) => targets.with_ignore(label),
             None => targets,
         };
         for member in &found.members {
-            if member.rows != labels.len() {
+            if member.rows != targets.rows() {
                 return fail(format!(
                     "{}: {} rows, but there are {} labels",
                     member.name,
                     member.rows,
-                    labels.len()
+                    targets.rows()
                 ));
             }
         }
         Ok(Loaded {
             members: found.members,
             targets,
-            labels,
         })
     }
 
@@ -164,12 +169,13 @@ impl Input {
 struct Files {
     members: Vec<Member>,
     labels: Option<Vec<i64>>,
+    binary: bool,
 }
 
 impl Files {
     fn add(&mut self, kind: ScoreKind, file: &str) -> Result<(), Failure> {
         let (path, chosen) = split(file);
-        if !path.to_ascii_lowercase().ends_with(".npz") {
+        if !is_archive(path) {
             return self.push(kind, file, read_npy(path)?);
         }
         let mut used = 0;
@@ -184,7 +190,8 @@ impl Files {
                 continue;
             }
             let wanted = chosen.is_none_or(|chosen| chosen == name);
-            let table = array.shape.len() == 2 || array.shape.len() == 3;
+            let least = if self.binary { 1 } else { 2 };
+            let table = (least..=3).contains(&array.shape.len());
             if wanted && (table || chosen.is_some()) {
                 self.push(kind, &format!("{path}:{name}"), array)?;
                 used += 1;
@@ -203,19 +210,24 @@ impl Files {
 
     /// One table `[N, C]`, or several `[K, N, C]`.
     fn push(&mut self, kind: ScoreKind, name: &str, array: NpyArray) -> Result<(), Failure> {
+        if array.values.is_empty() {
+            return fail(format!("{name}: shape {:?} holds nothing", array.shape));
+        }
+        let array = if self.binary {
+            two_classes(kind, name, array)?
+        } else {
+            array
+        };
         let (members, rows, classes) = match array.shape[..] {
             [rows, classes] => (1, rows, classes),
             [members, rows, classes] => (members, rows, classes),
             _ => {
                 return fail(format!(
-                    "{name}: shape {:?}; expected [N, C] or [K, N, C]",
+                    "{name}: shape {:?}; expected [N, C] or [K, N, C] (for one number an object, of class 1 of two, add --binary)",
                     array.shape
                 ));
             }
         };
-        if array.values.is_empty() {
-            return fail(format!("{name}: shape {:?} holds nothing", array.shape));
-        }
         // Whole numbers are numbers too: one-hot predictions are often stored so.
         let values = match array.values {
             NpyValues::Int(values) => NpyValues::F64(values.iter().map(|v| *v as f64).collect()),
@@ -257,10 +269,48 @@ fn split(file: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Integer labels `[N]` (or `[N, 1]`); whole floats are taken too.
-fn labels(file: &str) -> Result<Vec<i64>, Failure> {
+/// Both columns of a binary problem from the second.
+fn two_classes(kind: ScoreKind, name: &str, array: NpyArray) -> Result<NpyArray, Failure> {
+    let rows = match array.shape[..] {
+        [rows] | [rows, 1] => rows,
+        _ => {
+            return fail(format!(
+                "{name}: shape {:?}; with --binary expected [N] or [N, 1]",
+                array.shape
+            ));
+        }
+    };
+    let values = match array.values {
+        NpyValues::F32(values) => values.into_iter().map(f64::from).collect(),
+        NpyValues::F64(values) => values,
+        NpyValues::Int(values) => values.into_iter().map(|v| v as f64).collect(),
+        _ => return fail(format!("{name}: no numbers")),
+    };
+    let both = values.into_iter().flat_map(|one| match kind {
+        ScoreKind::Probs => [1.0 - one, one],
+        ScoreKind::Logits => [0.0, one],
+        ScoreKind::LogProbs => [(-one.exp_m1()).ln(), one],
+    });
+    Ok(NpyArray {
+        shape: vec![rows, 2],
+        values: NpyValues::F64(both.collect()),
+    })
+}
+
+/// Whether a file is an `.npz`, by its name or its first bytes.
+fn is_archive(path: &str) -> bool {
+    let begins = || {
+        let mut start = [0; 2];
+        let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
+        read.is_ok() && start == *b"PK"
+    };
+    path.to_ascii_lowercase().ends_with(".npz") || begins()
+}
+
+/// Labels `[N]` or `[N, 1]`, whole floats too; `[N, C]` is a distribution a row.
+fn labels(file: &str) -> Result<Targets, Failure> {
     let (path, chosen) = split(file);
-    let array = if path.to_ascii_lowercase().ends_with(".npz") {
+    let array = if is_archive(path) {
         let name = chosen.unwrap_or("labels");
         let found = read_npz(path)?.into_iter().find(|(n, _)| {
             n == name || (chosen.is_none() && (n == "targets" || n == "test_targets"))
@@ -272,28 +322,36 @@ fn labels(file: &str) -> Result<Vec<i64>, Failure> {
     } else {
         read_npy(path)?
     };
-    if array.shape.iter().filter(|n| **n != 1).count() > 1 {
-        return fail(format!(
-            "{file}: shape {:?}; expected one label a row, [N]",
-            array.shape
-        ));
-    }
-    let whole = |values: Vec<f64>| {
-        let bad = values
-            .iter()
-            .position(|v| v.fract() != 0.0 || v.abs() > 2f64.powi(53));
-        match bad {
-            Some(row) => fail(format!(
-                "{file}: label of row {row}: {}; expected a whole number",
-                values[row]
-            )),
-            None => Ok(values.iter().map(|v| *v as i64).collect()),
-        }
+    let floats = |values: NpyValues| -> Result<Vec<f64>, Failure> {
+        Ok(match values {
+            NpyValues::Int(values) => values.into_iter().map(|v| v as f64).collect(),
+            NpyValues::F32(values) => values.into_iter().map(f64::from).collect(),
+            NpyValues::F64(values) => values,
+            _ => return fail(format!("{file}: no numbers")),
+        })
     };
-    match array.values {
-        NpyValues::Int(values) => Ok(values),
-        NpyValues::F32(values) => whole(values.into_iter().map(f64::from).collect()),
-        NpyValues::F64(values) => whole(values),
-        _ => fail(format!("{file}: no integers")),
+    if array.shape.iter().filter(|n| **n != 1).count() > 1 {
+        return match array.shape[..] {
+            [_, classes] => Ok(Targets::soft(floats(array.values)?, classes)),
+            _ => fail(format!(
+                "{file}: shape {:?}; expected one label a row, [N], or one distribution, [N, C]",
+                array.shape
+            )),
+        };
+    }
+    if let NpyValues::Int(values) = array.values {
+        return Ok(Targets::classes(&values));
+    }
+    let values = floats(array.values)?;
+    let whole = |v: &f64| v.fract() == 0.0 && v.abs() <= 2f64.powi(53);
+    match values.iter().position(|v| !whole(v)) {
+        Some(row) => fail(format!(
+            "{file}: label of row {row}: {}; expected a whole number",
+            values[row]
+        )),
+        None => {
+            let labels: Vec<i64> = values.iter().map(|v| *v as i64).collect();
+            Ok(Targets::classes(&labels))
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use firetender_support::{Failure, fail};
-use firetender_uncertainty::{Ensemble, Metrics, Scores, evaluate_ensemble};
+use firetender_uncertainty::{Bootstrap, Ensemble, Metrics, Objects, Scores, evaluate_ensemble};
 use serde_json::{Map, Value, json};
 
 use crate::{figures, input::Input};
@@ -11,6 +11,15 @@ use crate::{figures, input::Input};
 pub(crate) struct Arguments {
     #[command(flatten)]
     input: Input,
+    /// Replicates of the bootstrap over objects; 0 for no intervals.
+    #[arg(long, default_value_t = 1000)]
+    resamples: usize,
+    /// Share of replicates in an interval.
+    #[arg(long, default_value_t = 0.95)]
+    level: f64,
+    /// Seed of the bootstrap.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
     /// Write a page with the reliability diagram and the risk-coverage curve to this file.
     #[arg(long, value_name = "FILE.html")]
     report: Option<std::path::PathBuf>,
@@ -29,6 +38,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     object.insert("mutual_information".into(), json!(found.mi));
+    if arguments.resamples > 0 {
+        let bootstrap = Bootstrap::new(arguments.resamples, arguments.level, arguments.seed)?;
+        let objects = Objects::new(&scores, &loaded.targets, options.floor)?;
+        let intervals = bootstrap.metrics(&objects, &options.binning, options.brier)?;
+        object.insert("intervals".into(), serde_json::to_value(intervals)?);
+    }
     if let Some(path) = &arguments.report {
         let title = "Predicted probabilities";
         figures::page(title, &scores, &loaded.targets)?.write(path)?;
@@ -75,6 +90,17 @@ pub(crate) fn print_object(object: &Map<String, Value>) {
                 println!("{key:28} {:.6}", n.as_f64().unwrap_or(f64::NAN));
             }
             Value::Array(items) if items.is_empty() => {}
+            Value::Object(inner) if key == "intervals" => {
+                for (name, found) in inner.iter().filter(|(_, found)| found.is_object()) {
+                    let end = |end: &str| found[end].as_f64().unwrap_or(f64::NAN);
+                    println!(
+                        "{:28} [{:.6}, {:.6}]",
+                        format!("  {name}, interval"),
+                        end("low"),
+                        end("high")
+                    );
+                }
+            }
             other => println!("{key:28} {other}"),
         }
     }

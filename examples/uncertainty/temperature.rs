@@ -92,7 +92,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         print_object(&object);
     }
-    let _ = &loaded.labels;
     Ok(())
 }
 

@@ -117,8 +117,48 @@ impl Bootstrap {
     /// # Errors
     /// [`UncertaintyError::Empty`] without numbers, [`UncertaintyError::Options`] for one that is not finite.
     pub fn mean(&self, values: &[f64]) -> Result<Interval, UncertaintyError> {
+        self.weighted_mean(&vec![1.0; values.len()], values)
+    }
+
+    /// The weighted mean of one number an object. Objects are drawn alike and keep their weights, so the sum of weights differs from
+    /// draw to draw, as it would from test set to test set.
+    ///
+    /// ```
+    /// use firetender_uncertainty::Bootstrap;
+    /// let bootstrap = Bootstrap::new(500, 0.95, 7)?;
+    /// let found = bootstrap.weighted_mean(&[3.0, 1.0], &[0.0, 1.0])?;
+    /// assert_eq!((found.value, found.low, found.high), (0.25, 0.0, 1.0));
+    /// // Where all values are equal there is nothing to be unsure about, whatever the weights.
+    /// assert_eq!(bootstrap.weighted_mean(&[3.0, 1.0], &[2.0, 2.0])?.standard_error, 0.0);
+    /// # Ok::<(), firetender_uncertainty::UncertaintyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::mean`], [`UncertaintyError::Length`] when there are not as many weights, [`UncertaintyError::Weight`] for one that
+    /// is not above 0.
+    pub fn weighted_mean(
+        &self,
+        weights: &[f64],
+        values: &[f64],
+    ) -> Result<Interval, UncertaintyError> {
         finite(values)?;
-        let column: Vec<(f64, f64)> = values.iter().map(|v| (1.0, *v)).collect();
+        if weights.len() != values.len() {
+            return Err(UncertaintyError::Length {
+                what: "weights",
+                found: weights.len(),
+                expected: values.len(),
+            });
+        }
+        let positive = |w: &f64| *w > 0.0 && w.is_finite();
+        if let Some(row) = weights.iter().position(|w| !positive(w)) {
+            return Err(UncertaintyError::Weight {
+                row,
+                found: weights[row],
+                expected: "a finite number above 0",
+            });
+        }
+        let pairs = weights.iter().zip(values);
+        let column: Vec<(f64, f64)> = pairs.map(|(w, v)| (*w, *v)).collect();
         let draws = self.draws(values.len(), |counts| vec![mean(&column, counts)]);
         let value = mean(&column, &ones(values.len()));
         Ok(self.interval(value, first(&draws, 0), || jackknife_mean(&column)))

@@ -181,13 +181,18 @@ impl Calibrated {
 }
 
 impl Calibration {
-    /// After averaging, default bounds, no floor, mean over objects.
+    /// After averaging, default bounds, no floor, mean over objects; where a temperature is used on other objects than it was fitted
+    /// to, separable objects give T = 1 ([`TemperatureOptions::carried_over`]).
     #[must_use]
     pub fn new(protocol: Protocol) -> Self {
+        let options = match protocol {
+            Protocol::InSample => TemperatureOptions::default(),
+            _ => TemperatureOptions::carried_over(),
+        };
         Self {
             stage: Stage::AfterAveraging,
             protocol,
-            options: TemperatureOptions::default(),
+            options,
             floor: Floor::None,
             mean_of_folds: false,
         }

@@ -133,30 +133,23 @@ pub fn compare(
     let used: Vec<usize> = (0..targets.rows())
         .filter(|row| !targets.is_out(*row))
         .collect();
+    let weights: Vec<f64> = used.iter().map(|row| targets.weight(*row)).collect();
+    let interval = |values: &[f64]| interval(&bootstrap, &weights, values);
     let (mut compared, mut columns) = (vec![], vec![]);
     for (name, members) in methods {
         let scores = Ensemble::of(members)?.scores()?;
         let metrics = evaluate(&scores, targets, &options.metrics)?;
         let found = calibration.run(members, targets)?;
         let plain = crate::Objects::new(&scores, targets, options.metrics.floor)?;
-        // A weight counts how often a row is meant.
-        let share = used.len() as f64 / plain.weight();
-        let plain: Vec<f64> = plain
-            .rows()
-            .iter()
-            .map(|o| share * o.weight * o.log_likelihood)
-            .collect();
-        let calibrated: Vec<f64> = used
-            .iter()
-            .map(|row| share * targets.weight(*row) * found.objects[*row])
-            .collect();
+        let plain: Vec<f64> = plain.rows().iter().map(|o| o.log_likelihood).collect();
+        let calibrated: Vec<f64> = used.iter().map(|row| found.objects[*row]).collect();
         let temperatures = found.temperatures();
         compared.push(Compared {
             name: (*name).to_owned(),
             members: members.len(),
             metrics,
-            ll: interval(&bootstrap, &plain)?,
-            cll: interval(&bootstrap, &calibrated)?,
+            ll: interval(&plain)?,
+            cll: interval(&calibrated)?,
             temperature: temperatures.iter().sum::<f64>() / temperatures.len() as f64,
             rank_ll: 0,
             rank_cll: 0,
@@ -174,7 +167,7 @@ pub fn compare(
                 .zip(&columns[b])
                 .map(|(a, b)| a - b)
                 .collect();
-            let difference = interval(&bootstrap, &gaps)?;
+            let difference = interval(&gaps)?;
             let before = compared[a].ll.value - compared[b].ll.value;
             let flips = before * difference.value < 0.0;
             agreement += if flips { -1 } else { 1 };
@@ -201,10 +194,14 @@ pub fn compare(
     })
 }
 
-/// The mean and its interval; without an end where some object is impossible.
-fn interval(bootstrap: &Bootstrap, values: &[f64]) -> Result<Interval, UncertaintyError> {
+/// The mean and its interval; without an end where some object is impossible. A weight counts how often a row is meant.
+fn interval(
+    bootstrap: &Bootstrap,
+    weights: &[f64],
+    values: &[f64],
+) -> Result<Interval, UncertaintyError> {
     if values.iter().all(|v| v.is_finite()) {
-        return bootstrap.mean(values);
+        return bootstrap.weighted_mean(weights, values);
     }
     let value: f64 = values.iter().sum();
     Ok(Interval {

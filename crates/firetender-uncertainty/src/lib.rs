@@ -112,6 +112,6 @@ pub use smooth::{smooth_ece, smooth_ece_at, sweep_ece};
 pub use sums::ProperSums;
 pub use targets::Targets;
 pub use temperature::{
-    TemperatureFit, TemperatureOptions, TemperatureStatus, fit_shared_temperature, fit_temperature,
-    fit_temperature_folds, fit_temperature_tensor, scaled_log_probs,
+    Separable, TemperatureFit, TemperatureOptions, TemperatureStatus, fit_shared_temperature,
+    fit_temperature, fit_temperature_folds, fit_temperature_tensor, scaled_log_probs,
 };

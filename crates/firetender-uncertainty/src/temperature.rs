@@ -20,6 +20,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Folds, Scores, Targets, UncertaintyError, tiles::Tiles};
 
+/// What a fit gives where every target has its row's largest score, so that no finite temperature is best.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Separable {
+    /// The sharpest temperature that the bounds allow: right on the rows of the fit, ruinous on other rows with one mistake among them.
+    #[default]
+    Sharpest,
+    /// T = 1: such rows say only that they are right, which is no reason to change anything elsewhere. For temperatures that are
+    /// carried over to other rows; [`Calibration`](crate::Calibration) uses it there.
+    Unscaled,
+}
+
 /// Bounds and the start of the search.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TemperatureOptions {
@@ -27,6 +39,9 @@ pub struct TemperatureOptions {
     pub max_sharpness: f64,
     /// The smallest, which a fit without signal gets: 0 is T = ∞, the uniform prediction.
     pub min_sharpness: f64,
+    /// What separable rows give.
+    #[serde(default)]
+    pub separable: Separable,
 }
 
 impl Default for TemperatureOptions {
@@ -35,11 +50,29 @@ impl Default for TemperatureOptions {
         Self {
             max_sharpness: 1000.0,
             min_sharpness: 0.0,
+            separable: Separable::Sharpest,
         }
     }
 }
 
 impl TemperatureOptions {
+    /// For a temperature that is used on other rows than it is fitted to: separable rows give T = 1.
+    #[must_use]
+    pub fn carried_over() -> Self {
+        Self {
+            separable: Separable::Unscaled,
+            ..Self::default()
+        }
+    }
+
+    /// β of separable rows, given the upper bound.
+    fn at_separable(&self, bound: f64) -> f64 {
+        match self.separable {
+            Separable::Sharpest => bound,
+            Separable::Unscaled => 1.0,
+        }
+    }
+
     fn check(&self) -> Result<(), UncertaintyError> {
         let (low, high) = (self.min_sharpness, self.max_sharpness);
         if low >= 0.0 && low < high && high.is_finite() {
@@ -62,7 +95,7 @@ pub enum TemperatureStatus {
     Converged,
     /// The scores say nothing about the targets, or the wrong thing: the best is T = ∞.
     NoSignal,
-    /// Every target has its row's largest score: the best is T → 0, and T is the lower bound.
+    /// Every target has its row's largest score: the best is T → 0, and T is what [`Separable`] says: the lower bound, or 1.
     Separable,
     /// The minimum lies outside of the bounds.
     AtBound,

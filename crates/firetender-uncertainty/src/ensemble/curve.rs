@@ -151,7 +151,7 @@ pub fn calibrated_curve(
     check_sizes(sizes, members.len())?;
     let mut points = vec![];
     let mut warm: Option<Vec<f64>> = None;
-    let options = TemperatureOptions::default();
+    let options = TemperatureOptions::carried_over();
     running(members, |ensemble| {
         let size = ensemble.members();
         if !sizes.is_empty() && !sizes.contains(&size) {

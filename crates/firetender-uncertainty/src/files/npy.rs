@@ -21,7 +21,7 @@ pub struct NpyArray {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum NpyValues {
-    /// `f4`.
+    /// `f4`; `f2` is read into it.
     F32(Vec<f32>),
     /// `f8`.
     F64(Vec<f64>),
@@ -47,7 +47,7 @@ impl NpyValues {
     }
 }
 
-/// Reads a `.npy` file of `f4`, `f8`, integers or booleans, of either byte order; Fortran order is turned into C order.
+/// Reads a `.npy` file of `f2`, `f4`, `f8`, integers or booleans, of either byte order; Fortran order is turned into C order.
 ///
 /// # Errors
 /// [`UncertaintyError::Io`]; [`UncertaintyError::File`] as [`parse_npy`].
@@ -99,7 +99,7 @@ pub fn parse_npy(bytes: &[u8], path: &Path) -> Result<NpyArray, UncertaintyError
 
     let (big, kind, width) = number_type(&header.descr).ok_or_else(|| {
         bad(format!(
-            "type {:?}, expected f4, f8, an integer or a boolean",
+            "type {:?}, expected f2, f4, f8, an integer or a boolean",
             shorten(&header.descr)
         ))
     })?;
@@ -148,7 +148,7 @@ fn number_type(descr: &str) -> Option<(bool, char, usize)> {
         _ => return None,
     };
     let known = match kind {
-        'f' => width == 4 || width == 8,
+        'f' => [2, 4, 8].contains(&width),
         'i' | 'u' => [1, 2, 4, 8].contains(&width),
         'b' => width == 1,
         _ => false,
@@ -166,6 +166,7 @@ fn numbers(data: &[u8], big: bool, kind: char, width: usize) -> Result<NpyValues
         u64::from_be_bytes(bytes)
     });
     Ok(match (kind, width) {
+        ('f', 2) => NpyValues::F32(raw.map(|bits| half(bits as u16)).collect()),
         ('f', 4) => NpyValues::F32(raw.map(|bits| f32::from_bits(bits as u32)).collect()),
         ('f', _) => NpyValues::F64(raw.map(f64::from_bits).collect()),
         ('i', _) => {
@@ -180,6 +181,17 @@ fn numbers(data: &[u8], big: bool, kind: char, width: usize) -> Result<NpyValues
                 .collect::<Result<_, _>>()?,
         ),
     })
+}
+
+/// The value of a 16-bit float (IEEE 754), exactly.
+fn half(bits: u16) -> f32 {
+    let sign = u32::from(bits >> 15) << 31;
+    let (exponent, fraction) = (u32::from(bits >> 10) & 31, u32::from(bits) & 1023);
+    match exponent {
+        0 => f32::from_bits(sign | (fraction as f32 * 2f32.powi(-24)).to_bits()),
+        31 => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
 }
 
 /// From fastest-first to slowest-first.

@@ -10,6 +10,8 @@ use crate::{Dee, Direction, SizeCurve, UncertaintyError};
 
 /// After the method of calibrated rows.
 const CALIBRATED: &str = " (ts)";
+/// Names of the column of values.
+const VALUES: &[&str] = &["value", "mean_value", "mean"];
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +71,8 @@ impl ResultTable {
     }
 
     /// Reads text; `path` is for messages. Columns are found by name: `method`, `n_samples`, `metric` and `value` or `mean_value` are
-    /// needed, `dataset`, `model` (or `network`), `std` and `info` are read if there, others are left alone.
+    /// needed, `dataset`, `model` (or `network`), `std` and `info` are read if there, others are left alone. A table of equivalents has
+    /// its values in the column `dee`; they are the metric `dee`.
     ///
     /// # Errors
     /// [`UncertaintyError::File`] with the line for a missing column, a row with too few fields, a size that is no positive
@@ -96,8 +99,15 @@ impl ResultTable {
         };
         let method = need(&["method"])?;
         let size = need(&["n_samples", "samples", "size", "k"])?;
-        let metric = need(&["metric"])?;
-        let value = need(&["value", "mean_value", "mean"])?;
+        let equivalents = find(&["dee"]).filter(|_| find(VALUES).is_none());
+        let value = match equivalents {
+            Some(column) => column,
+            None => need(VALUES)?,
+        };
+        let metric = match equivalents {
+            Some(_) => None,
+            None => Some(need(&["metric"])?),
+        };
         let dataset = find(&["dataset"]);
         let model = find(&["model", "network", "arch", "architecture"]);
         let std = find(&["std", "std_value"]);
@@ -137,7 +147,10 @@ impl ResultTable {
                 model: optional(model)?.to_owned(),
                 method: field(method)?.to_owned(),
                 n_samples: n_samples as usize,
-                metric: field(metric)?.to_owned(),
+                metric: match metric {
+                    Some(metric) => field(metric)?.to_owned(),
+                    None => "dee".to_owned(),
+                },
                 value: number(value, "value")?,
                 std: deviation,
                 info: optional(info)?.to_owned(),
@@ -176,15 +189,17 @@ impl ResultTable {
         found
     }
 
-    /// The metric to compare methods by: `cll` if the table has it, else `ll` (of calibrated rows, if there are some).
+    /// The metric to compare methods by: `cll` if the table has it, else `ll` (of calibrated rows, if there are some), else the first one.
     #[must_use]
-    pub fn default_metric(&self) -> &'static str {
+    pub fn default_metric(&self) -> &str {
         let has = |name: &str| self.rows.iter().any(|row| row.metric == name);
         let calibrated = self.rows.iter().any(|row| row.method.ends_with(CALIBRATED));
         if has("cll") || (calibrated && (has("ll") || has("nll"))) {
             "cll"
-        } else {
+        } else if has("ll") || has("nll") {
             "ll"
+        } else {
+            self.rows.first().map_or("ll", |row| &row.metric)
         }
     }
 

@@ -92,7 +92,7 @@ pub fn fit_temperature_tensor(
         return done(least, 0, TemperatureStatus::NoSignal);
     }
     if target.iter().all(|t| *t >= 0.0) {
-        return done(most, 0, TemperatureStatus::Separable);
+        return done(options.at_separable(most), 0, TemperatureStatus::Separable);
     }
     let (mut low, mut high) = (0.0_f64, f64::INFINITY);
     let mut beta = 1.0_f64.clamp(0.25 / unit, 8.0 / unit);

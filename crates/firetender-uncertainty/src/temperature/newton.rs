@@ -49,7 +49,10 @@ pub(super) fn fit(
             let (status, beta) = if slope >= 0.0 {
                 (Some(TemperatureStatus::NoSignal), bounds.0)
             } else if separable {
-                (Some(TemperatureStatus::Separable), bounds.1)
+                (
+                    Some(TemperatureStatus::Separable),
+                    options.at_separable(bounds.1),
+                )
             } else if warm.is_some() && start > bounds.0 && start < bounds.1 {
                 (None, start)
             } else {

@@ -46,7 +46,7 @@ pub(crate) fn fit(tiles: &[Tiles], used: &[bool], options: &TemperatureOptions) 
             (beta, TemperatureStatus::Local)
         }
         _ if ends.0.0 <= at[last].0 => (ends.1, TemperatureStatus::NoSignal),
-        _ => (bounds.1, TemperatureStatus::Separable),
+        _ => (options.at_separable(bounds.1), TemperatureStatus::Separable),
     };
     let log_likelihood = if impossible > 0 {
         f64::NEG_INFINITY

@@ -1,6 +1,6 @@
 //! Comparing methods: intervals, flips, notes.
 
-use firetender_uncertainty::{CompareOptions, Scores, Targets, compare};
+use firetender_uncertainty::{CompareOptions, Floor, Scores, Targets, compare};
 
 use crate::support::synthetic;
 
@@ -72,4 +72,22 @@ fn comparisons_depend_on_the_seed_and_not_on_threads() {
         ..CompareOptions::default()
     };
     assert!(compare(&methods, &targets, &bad).is_err());
+}
+
+#[test]
+fn a_heavy_row_is_drawn_with_its_weight_and_not_instead_of_a_mean() {
+    let set = synthetic(60, 3, 5, 1.0);
+    let scores = Scores::logits(&set.logits, 3).unwrap();
+    let mut weights = vec![1.0; 60];
+    weights[7] = 500.0;
+    let targets = Targets::classes(&set.labels).with_weights(weights);
+    let rows = firetender_uncertainty::Objects::new(&scores, &targets, Floor::None).unwrap();
+    let all = rows.rows().iter().map(|o| o.log_likelihood);
+    let (worst, best) = all.fold((0.0, f64::NEG_INFINITY), |(low, high): (f64, f64), v| {
+        (low.min(v), high.max(v))
+    });
+    let found = compare(&[("a", vec![scores])], &targets, &CompareOptions::default()).unwrap();
+    let ll = found.methods[0].ll;
+    assert!((ll.value - rows.log_likelihood()).abs() < 1e-12);
+    assert!(worst <= ll.low && ll.high <= best, "{ll:?}");
 }

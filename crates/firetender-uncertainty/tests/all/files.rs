@@ -52,6 +52,14 @@ fn numbers_of_every_width_and_order() {
         ints("<f4", &1.5_f32.to_le_bytes()).unwrap(),
         NpyValues::F32(vec![1.5])
     );
+    // Halves: one, the largest, the smallest, minus zero, and what is not finite.
+    let halves = [0x3c00_u16, 0x7bff, 0x0001, 0x8000, 0xfc00, 0x7e00].map(u16::to_le_bytes);
+    let NpyValues::F32(found) = ints("<f2", &halves.concat()).unwrap() else {
+        panic!("halves are read as singles");
+    };
+    let (smallest, none) = (2f32.powi(-24), f32::NEG_INFINITY);
+    assert_eq!(found[..5], [1.0, 65504.0, smallest, -0.0, none]);
+    assert!(found[3].is_sign_negative() && found[5].is_nan());
     // Columns first become rows first.
     let text = "{'descr': '|u1', 'fortran_order': True, 'shape': (2, 3), }\n";
     let found = parse(&npy(text, &[1, 4, 2, 5, 3, 6])).unwrap();
@@ -272,6 +280,19 @@ fn tables_of_the_reference() {
         two.only(Some("b"), None).curve("m", "ll").unwrap().means(),
         [-2.0]
     );
+}
+
+#[test]
+fn a_table_of_equivalents_is_read_as_the_metric_dee() {
+    let text =
+        "dataset,model,method,n_samples,dee,cost_epochs\nC,V,sse,1,1.0,45\nC,V,sse,2,1.6,90\n";
+    let table = ResultTable::parse(text, Path::new("t.csv")).unwrap();
+    assert_eq!(table.default_metric(), "dee");
+    assert_eq!(table.curve("sse", "dee").unwrap().means(), [1.0, 1.6]);
+    // What the command writes has a metric, too; its values are the equivalents all the same.
+    let own = "n_samples,metric,dee,lower,upper,status,dataset,model,method\n1,cll,1.5,1,2,interior,C,V,sse\n";
+    let own = ResultTable::parse(own, Path::new("t.csv")).unwrap();
+    assert_eq!(own.curve("sse", "dee").unwrap().means(), [1.5]);
 }
 
 #[test]

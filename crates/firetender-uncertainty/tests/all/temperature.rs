@@ -2,9 +2,10 @@
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use firetender_uncertainty::{
-    Floor, Folds, Objects, Scores, Targets, TemperatureFit, TemperatureOptions, TemperatureStatus,
-    UncertaintyError, fit_shared_temperature, fit_temperature, fit_temperature_folds,
-    fit_temperature_tensor, scaled_log_probs,
+    Calibration, Floor, Folds, Objects, Protocol, Scores, Stage, Targets, TemperatureFit,
+    TemperatureOptions, TemperatureStatus, UncertaintyError, calibrated_curve,
+    fit_shared_temperature, fit_temperature, fit_temperature_folds, fit_temperature_tensor,
+    scaled_log_probs,
 };
 use proptest::prelude::*;
 
@@ -151,6 +152,48 @@ fn no_signal_and_separable_data_are_said_to_be_so() {
         fit(&[1.0, 0.0], &[1], 2).status,
         TemperatureStatus::NoSignal
     );
+}
+
+#[test]
+fn a_separable_half_does_not_ruin_the_other() {
+    // Even rows are all right, one odd row is wrong by 3.
+    let mut logits = [2.0, 0.0].repeat(20);
+    (logits[6], logits[7]) = (0.0, 3.0);
+    let scores = Scores::logits(&logits, 2).unwrap();
+    let targets = Targets::classes(&[0; 20]);
+    let folds = Folds::even_odd(20).unwrap();
+    let members = [scores.clone(), scores.clone()];
+    for stage in [
+        Stage::AfterAveraging,
+        Stage::BeforeAveragingShared,
+        Stage::PerMember,
+    ] {
+        let calibration = Calibration::new(Protocol::Given(folds.clone())).with_stage(stage);
+        let found = calibration.run(&members, &targets).unwrap();
+        let separable = |fit: &&TemperatureFit| fit.status == TemperatureStatus::Separable;
+        let fits: Vec<_> = found.fits.iter().filter(separable).collect();
+        assert!(!fits.is_empty() && fits.iter().all(|fit| fit.temperature == 1.0));
+        assert!(found.warnings().contains(&TemperatureStatus::Separable));
+        // The odd rows are scored as they are.
+        let odd = (0..20).filter(|row| row % 2 == 1);
+        for row in odd {
+            let gap = logits[2 * row] - logits[2 * row + 1];
+            close(found.objects[row], -(-gap).exp().ln_1p(), 1e-12);
+        }
+    }
+    let curve = calibrated_curve(&members, &targets, &folds, &[], Floor::None).unwrap();
+    assert!(
+        curve
+            .points
+            .iter()
+            .all(|p| p.calibrated_log_likelihood > -1.0)
+    );
+    // In-sample there is nothing to carry over.
+    let right = Scores::logits(&[2.0, 0.0], 2).unwrap();
+    let found = Calibration::new(Protocol::InSample)
+        .run(&[right], &Targets::classes(&[0]))
+        .unwrap();
+    assert!(found.fits[0].temperature < 0.01);
 }
 
 #[test]
@@ -306,7 +349,7 @@ fn bad_options_are_named() {
     let targets = Targets::classes(&set.labels);
     let options = TemperatureOptions {
         max_sharpness: 0.0,
-        min_sharpness: 0.0,
+        ..TemperatureOptions::default()
     };
     assert!(fit_temperature(&scores, &targets, &options).is_err());
     assert!(
@@ -319,6 +362,7 @@ fn bad_options_are_named() {
     let narrow = TemperatureOptions {
         min_sharpness: 5.0,
         max_sharpness: 6.0,
+        ..TemperatureOptions::default()
     };
     let found = fit_temperature(&scores, &targets, &narrow).unwrap();
     assert_eq!(found.status, TemperatureStatus::AtBound);

@@ -55,6 +55,8 @@ mod files;
 mod folds;
 mod kernel;
 mod lanes;
+#[cfg(feature = "learner")]
+pub mod learner;
 mod mass;
 mod math;
 mod metrics;

@@ -43,6 +43,8 @@ pub use record::StateRecord;
 pub use refresh::{HasBatchNorm, refresh_batch_norm};
 pub use schedule::{CyclicCosine, PlateauLinear, TriangularFge};
 pub use snapshot::Snapshots;
+#[cfg(feature = "learner")]
+pub(crate) use snapshot::read_member;
 pub use space::{WeightEntry, WeightSpace};
 pub use swag::{Swag, SwagConfig};
 pub use variational::{VariationalConv2d, VariationalLinear, WeightDraw};

@@ -131,22 +131,13 @@ impl Snapshots {
                 expected: format!("below {}", self.count),
             });
         }
-        let (record, place) = match &self.place {
-            Place::Memory(records) => (records[index].clone(), format!("snapshot {index}")),
-            Place::Folder(folder) => {
-                let path = file(folder, index);
-                let place = path.display().to_string();
-                let bytes = fs::read(&path).map_err(|error| io(&path, &error))?;
-                let record = ModuleRecord::from_bytes(burn::tensor::Bytes::from_bytes_vec(bytes))
-                    .map_err(|error| burn_record(place.clone(), &error))?;
-                (record, place)
+        match &self.place {
+            Place::Memory(records) => {
+                let place = format!("snapshot {index}");
+                member_of(template, records[index].clone(), place)
             }
-        };
-        // A `valid()` of its own for each member: their running statistics must not be one and the same.
-        template
-            .valid()
-            .try_load_record(record)
-            .map_err(|error| burn_record(place, &error))
+            Place::Folder(folder) => read_member(template, &file(folder, index)),
+        }
     }
 
     /// The members in evaluation mode, in the order of collection.
@@ -156,6 +147,27 @@ impl Snapshots {
     ) -> impl Iterator<Item = Result<M, UncertaintyError>> + 'a {
         (0..self.count).map(|index| self.member(template, index))
     }
+}
+
+/// A member from a file, in evaluation mode, on the device of the template.
+pub(crate) fn read_member<M: Module>(template: &M, path: &Path) -> Result<M, UncertaintyError> {
+    let place = path.display().to_string();
+    let bytes = fs::read(path).map_err(|error| io(path, &error))?;
+    let record = ModuleRecord::from_bytes(burn::tensor::Bytes::from_bytes_vec(bytes))
+        .map_err(|error| burn_record(place.clone(), &error))?;
+    member_of(template, record, place)
+}
+
+fn member_of<M: Module>(
+    template: &M,
+    record: ModuleRecord,
+    place: String,
+) -> Result<M, UncertaintyError> {
+    // A `valid()` of its own for each member: their running statistics must not be one and the same.
+    template
+        .valid()
+        .try_load_record(record)
+        .map_err(|error| burn_record(place, &error))
 }
 
 fn file(folder: &Path, index: usize) -> PathBuf {

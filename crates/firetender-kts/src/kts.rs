@@ -64,6 +64,14 @@ impl Minibatches {
         })
     }
 
+    /// A name for exactly these minibatches: options, texts and directions.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let options = serde_json::to_string(&self.options).unwrap_or_default();
+        let (texts, vectors) = (self.texts.fingerprint(), self.bank.fingerprint());
+        format!("{options} texts {texts} vectors {vectors}")
+    }
+
     /// What minibatch `number` holds: its texts' numbers, the pass, what is drawn and what that adds.
     ///
     /// # Errors
@@ -170,15 +178,7 @@ pub struct Minibatch {
 
 impl Objective for KlThenSteer<'_> {
     fn fingerprint(&self) -> String {
-        let Minibatches {
-            texts,
-            bank,
-            options,
-            ..
-        } = &self.batches;
-        let options = serde_json::to_string(options).unwrap_or_default();
-        let (texts, vectors) = (texts.fingerprint(), bank.fingerprint());
-        format!("kl_then_steer {options} texts {texts} vectors {vectors}")
+        format!("kl_then_steer {}", self.batches.fingerprint())
     }
 
     fn begin(&mut self, step: u64, student: &dyn CausalLm) -> Result<(), KtsError> {

@@ -16,7 +16,7 @@
 //! 4. [`Judge`] measures effect and damage against the base; [`damage_at`] compares methods at equal effect.
 //! 5. [`Adapter`]: attach it, merge it, add it to another, save it in PEFT's naming.
 //!
-//! [`step`] is one step as a pure function, for loops of your own.
+//! [`step`] is one step as a pure function, for loops of your own; feature `learner` runs it on `burn-train`.
 
 mod adapter;
 mod baselines;
@@ -27,6 +27,8 @@ mod error;
 mod gradients;
 mod judge;
 mod kts;
+#[cfg(feature = "learner")]
+mod learner;
 mod lora;
 mod loss;
 mod objective;
@@ -48,6 +50,8 @@ pub use error::KtsError;
 pub use gradients::FactorGradients;
 pub use judge::{Judge, JudgedPoint, Matched, damage_at};
 pub use kts::{KlThenSteer, Minibatch, Minibatches};
+#[cfg(feature = "learner")]
+pub use learner::{LearnOptions, Silent, learn};
 pub use lora::{LoraOptions, LoraStart};
 pub use loss::{Divergence, LossOptions, TokenScope};
 pub use objective::{Objective, Parts};

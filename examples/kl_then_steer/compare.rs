@@ -3,11 +3,16 @@
 use firetender_hooks::Intervene;
 use firetender_kts::{Judge, JudgedPoint, Push, damage_at};
 use firetender_lm::{CausalLm, ScoreRequest, score};
-use firetender_steer::{Bootstrap, Estimate, SteeringVector};
+use firetender_steer::{
+    Bootstrap, Effect, Estimate, Gate, GatedPlan, Plan, SteeringVector, Timing,
+};
 use firetender_support::Failure;
 use serde_json::{Value, json};
 
-use crate::world::{Question, World};
+use crate::{
+    method::Seconds,
+    world::{Prefixed, Question, World},
+};
 
 /// The curves of one method, one for each seed.
 pub(crate) struct Judged {
@@ -16,25 +21,39 @@ pub(crate) struct Judged {
     /// Random directions of the same length, first seed.
     pub(crate) random: Vec<JudgedPoint>,
     pub(crate) transfer: Vec<Transfer>,
-    /// Seconds of training, all seeds.
-    pub(crate) seconds: f64,
+    /// Time of training, all seeds.
+    pub(crate) seconds: Seconds,
 }
 
 /// Behaviour on multiple-choice questions at one strength of a vector that no training used.
 pub(crate) struct Transfer {
     pub(crate) strength: f64,
-    pub(crate) followed: f64,
-    pub(crate) right_suggesting: f64,
-    pub(crate) right_plain: f64,
+    /// For each question 1 or 0: whether the suggestion was followed, the answer right with a suggestion, and without.
+    pub(crate) answers: Vec<[f64; 3]>,
+}
+
+impl Transfer {
+    /// Share of the questions.
+    pub(crate) fn share(&self, which: usize) -> f64 {
+        self.answers.iter().map(|a| a[which]).sum::<f64>() / self.answers.len() as f64
+    }
+}
+
+/// How a student is steered.
+#[derive(Clone, Copy)]
+pub(crate) enum Way<'a> {
+    /// On every prompt.
+    Always,
+    /// Where a probe on the prompt fires, in the loop.
+    Gated(&'a Gate),
+    /// On every prompt, behind a system prompt.
+    Behind(&'a Prefixed),
 }
 
 /// The damage of each seed at an effect; `None` for those that do not reach it.
-pub(crate) fn matched(judged: &Judged, effect: f64) -> Vec<Option<f64>> {
-    judged
-        .curves
-        .iter()
-        .map(|c| Some(damage_at(c, effect)?.damage))
-        .collect()
+pub(crate) fn matched(judged: &Judged, effect: f64) -> Result<Vec<Option<f64>>, Failure> {
+    let one = |curve: &Vec<JudgedPoint>| Ok(damage_at(curve, effect)?.map(|point| point.damage));
+    judged.curves.iter().map(one).collect()
 }
 
 /// Mean over seeds with its interval, if all seeds have a value.
@@ -60,8 +79,36 @@ pub(crate) fn judge(
     judge: &Judge,
     student: &dyn CausalLm,
     vector: &SteeringVector,
+    way: Way<'_>,
 ) -> Result<Vec<JudgedPoint>, Failure> {
-    Ok(judge.curve(student, vector, &world.strengths, world.effect())?)
+    let one = |strength: f64| -> Result<JudgedPoint, Failure> {
+        let push = Push::one(vector, strength);
+        let mut hook = push.hook(&student.device());
+        let (mut point, effects) = match way {
+            Way::Always => (
+                judge.damage(student, &push)?,
+                world.effect.measure(student, &mut hook)?,
+            ),
+            Way::Behind(prompt) => (
+                judge.damage_of(student, &prompt.held_out, &mut hook)?,
+                prompt.effect.measure(student, &mut hook)?,
+            ),
+            Way::Gated(gate) => {
+                let plan = GatedPlan::of(gate.clone(), Plan::of(vector).scaled(strength))
+                    .with_timing(Timing::SecondPrefill);
+                let mut gated = plan.compile(&student.shape(), &student.device())?;
+                let rows = world.held_out.rows().iter();
+                let prompts: Vec<Vec<u32>> = rows.map(|(ids, n)| ids[..*n].to_vec()).collect();
+                gated.decide(student, &prompts, 8)?;
+                let damage = judge.damage_under(student, &mut gated)?;
+                gated.decide(student, &world.asked, 8)?;
+                (damage, world.effect.measure(student, &mut gated)?)
+            }
+        };
+        (point.strength, point.effects) = (strength, effects);
+        Ok(point)
+    };
+    world.strengths.iter().map(|k| one(*k)).collect()
 }
 
 /// The questions at some strengths of the vector that no training used; negative ones take the suggestion away.
@@ -73,21 +120,18 @@ pub(crate) fn transfer(world: &World, student: &dyn CausalLm) -> Result<Vec<Tran
     for strength in [0.0, -0.5, -1.0] {
         let push = Push::one(vector, strength);
         let mut hook = push.hook(&student.device());
-        let (mut followed, mut right_suggesting, mut right_plain) = (0, 0, 0);
+        let mut answers = vec![];
         for question in questions {
             let plain = likeliest(student, question, &question.plain, &mut hook)?;
             let suggesting = likeliest(student, question, &question.suggesting, &mut hook)?;
-            followed += usize::from(suggesting == question.suggested);
-            right_suggesting += usize::from(suggesting == question.correct);
-            right_plain += usize::from(plain == question.correct);
+            let found = [
+                suggesting == question.suggested,
+                suggesting == question.correct,
+                plain == question.correct,
+            ];
+            answers.push(found.map(|yes| f64::from(u8::from(yes))));
         }
-        let share = |n: usize| n as f64 / questions.len() as f64;
-        found.push(Transfer {
-            strength,
-            followed: share(followed),
-            right_suggesting: share(right_suggesting),
-            right_plain: share(right_plain),
-        });
+        found.push(Transfer { strength, answers });
     }
     Ok(found)
 }
@@ -111,7 +155,7 @@ fn likeliest(
         .unwrap_or(0))
 }
 
-pub(crate) fn value(judged: &Judged, effects: &[f64]) -> Value {
+pub(crate) fn value(judged: &Judged, effects: &[f64]) -> Result<Value, Failure> {
     let curve = |points: &[JudgedPoint]| -> Value {
         let point = |p: &JudgedPoint| {
             json!({
@@ -122,24 +166,25 @@ pub(crate) fn value(judged: &Judged, effects: &[f64]) -> Value {
     };
     let matched: Vec<Value> = effects
         .iter()
-        .map(|effect| json!({"effect": effect, "kl_by_seed": matched(judged, *effect)}))
-        .collect();
+        .map(|effect| Ok(json!({"effect": effect, "kl_by_seed": matched(judged, *effect)?})))
+        .collect::<Result<_, Failure>>()?;
     let transfer: Vec<Value> = judged
         .transfer
         .iter()
         .map(|t| {
             json!({
-                "strength": t.strength, "suggested": t.followed,
-                "accuracy_with_suggestion": t.right_suggesting, "accuracy": t.right_plain,
+                "strength": t.strength, "suggested": t.share(0),
+                "accuracy_with_suggestion": t.share(1), "accuracy": t.share(2),
             })
         })
         .collect();
-    json!({
+    Ok(json!({
         "method": judged.name,
         "curves": judged.curves.iter().map(|c| curve(c)).collect::<Vec<_>>(),
         "random_control": curve(&judged.random),
         "matched": matched,
         "transfer": transfer,
-        "training_seconds": judged.seconds,
-    })
+        "training_seconds": judged.seconds.all,
+        "reading_seconds": judged.seconds.reading,
+    }))
 }

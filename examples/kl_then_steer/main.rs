@@ -11,6 +11,7 @@ mod arguments;
 mod compare;
 mod method;
 mod output;
+mod verdict;
 mod world;
 
 use std::{process::ExitCode, time::Instant};
@@ -19,7 +20,12 @@ use firetender_kts::{History, Judge, TokenScope, base_hash};
 use firetender_lm::StoreAs;
 use firetender_support::{Failure, arguments, finish};
 
-use crate::{arguments::Arguments, compare::Judged, method::Method, world::World};
+use crate::{
+    arguments::Arguments,
+    compare::{Judged, Way},
+    method::{Method, Seconds},
+    world::World,
+};
 
 fn main() -> ExitCode {
     finish(run(&arguments::<Arguments>()))
@@ -32,78 +38,52 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let base = &world.model.network;
     let hash = base_hash(base);
     let judge = Judge::new(base, &world.held_out, TokenScope::Answer)?;
+    let random = world.vector.random_like(1);
     let mut all = vec![Judged {
         name: "plain".into(),
-        curves: vec![compare::judge(&world, &judge, base, &world.vector)?],
-        random: compare::judge(&world, &judge, base, &world.vector.random_like(1))?,
+        curves: vec![compare::judge(
+            &world,
+            &judge,
+            base,
+            &world.vector,
+            Way::Always,
+        )?],
+        random: compare::judge(&world, &judge, base, &random, Way::Always)?,
         transfer: compare::transfer(&world, base)?,
-        seconds: 0.0,
+        seconds: Seconds::default(),
     }];
     for method in methods {
         let start = Instant::now();
-        let mut judged = Judged {
-            name: method.name().into(),
-            curves: vec![],
-            random: vec![],
-            transfer: vec![],
-            seconds: 0.0,
-        };
-        for seed in 0..if method.repeated() { seeds } else { 1 } {
-            let mut history = History::default();
-            let begun = Instant::now();
-            let adapter = method::adapter(method, &world, arguments, seed, &mut history)?;
-            judged.seconds += begun.elapsed().as_secs_f64();
-            note(method, seed, &history);
-            let folder = arguments
-                .out
-                .join(format!("adapter-{}-{seed}", method.name()));
-            if method != Method::KtsDpo {
-                adapter.save_peft(&folder, &arguments.model)?;
-            }
-            let student = method::student(&world, &adapter)?;
-            judged
-                .curves
-                .push(compare::judge(&world, &judge, &student, &world.vector)?);
-            if seed == 0 {
-                judged.random =
-                    compare::judge(&world, &judge, &student, &world.vector.random_like(1))?;
-                judged.transfer = compare::transfer(&world, &student)?;
-                if let (Method::KtsKeep, Some(folder)) = (method, &arguments.export) {
-                    student.save(folder, StoreAs::F32)?;
-                }
-            }
-        }
-        eprintln!("{}: {:.1?}", judged.name, start.elapsed());
-        all.push(judged);
+        all.push(judged(method, &world, &judge, arguments, seeds)?);
+        eprintln!("{}: {:.1?}", method.name(), start.elapsed());
     }
     if base_hash(base) != hash {
         return firetender_support::fail("the base model changed while adapters were trained");
     }
-    // What plain steering reaches at a third, and at two thirds, of the largest strength.
+    // What plain steering reaches at a quarter, and at two thirds, of the largest strength.
+    let top = world.strengths.last().copied().unwrap_or(1.0);
     let plain = &all[0].curves[0];
-    let effects: Vec<f64> = [3, 6]
+    let effects: Vec<f64> = [top / 4.0, top / 1.5]
         .iter()
-        .filter_map(|i| plain.get(plain.len() * i / 9))
+        .filter_map(|k| plain.iter().find(|p| p.strength == *k))
         .map(firetender_kts::JudgedPoint::effect)
         .collect();
-    let tables = output::tables(&world, &all, &effects)?;
+    let verdicts = verdict::all(&world, &all, &effects)?;
+    let tables = output::tables(&world, &all, &effects, &verdicts)?;
     if arguments.json {
-        let methods: Vec<_> = all.iter().map(|j| compare::value(j, &effects)).collect();
+        let methods = all.iter().map(|j| compare::value(j, &effects));
+        let methods: Vec<_> = methods.collect::<Result<_, Failure>>()?;
         let found = serde_json::json!({
             "model": world.model.checkpoint.name,
             "effect": world.effect_name,
             "strengths": world.strengths,
             "methods": methods,
+            "claims": verdicts.iter().map(verdict::Verdict::value).collect::<Vec<_>>(),
             "seconds": begun.elapsed().as_secs_f64(),
         });
         println!("{found}");
     } else {
-        println!(
-            "{}\n{}\n{}",
-            tables.curves.to_markdown(),
-            tables.matched.to_markdown(),
-            tables.transfer.to_markdown()
-        );
+        println!("{}", tables.to_markdown());
     }
     output::write(&world, &all, tables, &arguments.out)?;
     eprintln!(
@@ -114,8 +94,70 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Trains and measures one method, with each of its seeds.
+fn judged(
+    method: Method,
+    world: &World,
+    judge: &Judge,
+    arguments: &Arguments,
+    seeds: u64,
+) -> Result<Judged, Failure> {
+    let base = &world.model.network;
+    let gate = match method {
+        Method::Gate | Method::KtsGate => Some(world.gate()?),
+        _ => None,
+    };
+    let prompt = match method {
+        Method::PromptV1 => world.prompts.first(),
+        Method::PromptV2 => world.prompts.get(1),
+        _ => None,
+    };
+    let way = match (&gate, prompt) {
+        (Some(gate), _) => Way::Gated(gate),
+        (_, Some(prompt)) => Way::Behind(prompt),
+        _ => Way::Always,
+    };
+    let mut found = Judged {
+        name: method.name().into(),
+        curves: vec![],
+        random: vec![],
+        transfer: vec![],
+        seconds: Seconds::default(),
+    };
+    for seed in 0..if method.repeated() { seeds } else { 1 } {
+        let mut student = None;
+        if let Some(trained_as) = method.trained_as() {
+            let mut history = History::default();
+            let (adapter, seconds) =
+                method::adapter(trained_as, world, arguments, seed, &mut history)?;
+            found.seconds.all += seconds.all;
+            found.seconds.reading += seconds.reading;
+            note(method, seed, &history, seconds);
+            if method == trained_as && method != Method::KtsDpo {
+                let name = format!("adapter-{}-{seed}", method.name());
+                adapter.save_peft(&arguments.out.join(name), &arguments.model)?;
+            }
+            student = Some(method::student(world, &adapter)?);
+        }
+        let student = student.as_ref().unwrap_or(base);
+        let vector = &world.vector;
+        found
+            .curves
+            .push(compare::judge(world, judge, student, vector, way)?);
+        if seed == 0 && matches!(way, Way::Always) {
+            let random = vector.random_like(1);
+            found.random = compare::judge(world, judge, student, &random, way)?;
+            found.transfer = compare::transfer(world, student)?;
+        }
+        if let (Method::KtsKeep, 0, Some(folder)) = (method, seed, &arguments.export) {
+            student.save(folder, StoreAs::F32)?;
+        }
+    }
+    Ok(found)
+}
+
 /// One line on how a training went.
-fn note(method: Method, seed: u64, history: &History) {
+fn note(method: Method, seed: u64, history: &History, seconds: Seconds) {
     let part = |name: &str| {
         history
             .recent(name, 50)
@@ -136,8 +178,10 @@ fn note(method: Method, seed: u64, history: &History) {
     .concat();
     let steered = 100.0 * history.share_steered();
     eprintln!(
-        "{} seed {seed}: {} steps,{parts}, {steered:.0} % steered",
+        "{} seed {seed}: {} steps,{parts}, {steered:.0} % steered; {:.1} s, {:.2} s of them reading directions",
         method.name(),
-        history.steps.len()
+        history.steps.len(),
+        seconds.all,
+        seconds.reading
     );
 }

@@ -1,15 +1,18 @@
 //! The methods that are compared, and how each is trained.
 
+use std::time::Instant;
+
 use firetender_kts::{
-    Adapter, Dpo, DpoOptions, Imitate, KeepEffect, KlThenSteer, KtsOptions, LoraOptions, Objective,
-    Representation, RepresentationOptions, Run, TrainObserver, VectorBank, train,
+    Adapter, Divergence, Dpo, DpoOptions, Imitate, KeepEffect, KlThenSteer, KtsOptions,
+    LoraOptions, Objective, Representation, RepresentationOptions, Run, TokenScope, TrainObserver,
+    VectorBank, train,
 };
 use firetender_lm::Transformer;
 use firetender_support::{Failure, fail};
 
 use crate::{arguments::Arguments, world::World};
 
-/// One way to change the model before it is steered.
+/// One way to change the model before it is steered, or the way in which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     /// KL-then-steer as in the paper: seven of eight minibatches steered.
@@ -18,8 +21,16 @@ pub(crate) enum Method {
     KtsKeep,
     /// As the published code has it: one of eight minibatches steered.
     KtsRare,
+    /// Every other minibatch steered, the code's default.
+    KtsHalf,
     /// Every minibatch steered: do unsteered ones help?
     KtsAlways,
+    /// `kts_keep` with KL(teacher ‖ student) instead of KL(student ‖ teacher).
+    KtsTeacherFirst,
+    /// `kts_keep` with the Jensen–Shannon divergence.
+    KtsJensenShannon,
+    /// `kts_keep` on the tokens of answers only.
+    KtsAnswer,
     /// KL-then-steer on random directions only: how far robustness carries over.
     KtsRandom,
     /// Training on the base's own answers, steered.
@@ -32,20 +43,36 @@ pub(crate) enum Method {
     Representation,
     /// `kts_keep` and `dpo` added, without further training.
     KtsDpo,
+    /// No training: the base, steered where a probe fires.
+    Gate,
+    /// `kts_keep`, steered where a probe fires.
+    KtsGate,
+    /// No training: the base behind the first system prompt.
+    PromptV1,
+    /// No training: the base behind the second.
+    PromptV2,
 }
 
 impl Method {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::Kts,
         Self::KtsKeep,
         Self::KtsRare,
+        Self::KtsHalf,
         Self::KtsAlways,
+        Self::KtsTeacherFirst,
+        Self::KtsJensenShannon,
+        Self::KtsAnswer,
         Self::KtsRandom,
         Self::Imitate,
+        Self::Representation,
         Self::Dpo,
         Self::DpoRank1,
-        Self::Representation,
         Self::KtsDpo,
+        Self::Gate,
+        Self::KtsGate,
+        Self::PromptV1,
+        Self::PromptV2,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -53,13 +80,21 @@ impl Method {
             Self::Kts => "kts",
             Self::KtsKeep => "kts_keep",
             Self::KtsRare => "kts_rare",
+            Self::KtsHalf => "kts_half",
             Self::KtsAlways => "kts_always",
+            Self::KtsTeacherFirst => "kts_teacher_first",
+            Self::KtsJensenShannon => "kts_js",
+            Self::KtsAnswer => "kts_answer",
             Self::KtsRandom => "kts_random",
             Self::Imitate => "imitate",
             Self::Dpo => "dpo",
             Self::DpoRank1 => "dpo_rank1",
             Self::Representation => "representation",
             Self::KtsDpo => "kts_dpo",
+            Self::Gate => "gate",
+            Self::KtsGate => "kts_gate",
+            Self::PromptV1 => "prompt_v1",
+            Self::PromptV2 => "prompt_v2",
         }
     }
 
@@ -80,6 +115,32 @@ impl Method {
     pub(crate) fn repeated(self) -> bool {
         matches!(self, Self::Kts | Self::KtsKeep)
     }
+
+    /// Whose adapter it has; `None` for the base.
+    pub(crate) fn trained_as(self) -> Option<Self> {
+        match self {
+            Self::Gate | Self::PromptV1 | Self::PromptV2 => None,
+            Self::KtsGate => Some(Self::KtsKeep),
+            other => Some(other),
+        }
+    }
+
+    /// Whether its minibatches keep the effect.
+    fn keeps(self) -> bool {
+        matches!(
+            self,
+            Self::KtsKeep | Self::KtsTeacherFirst | Self::KtsJensenShannon | Self::KtsAnswer
+        )
+    }
+}
+
+/// How long a training took.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seconds {
+    /// Reading directions off the base.
+    pub(crate) reading: f64,
+    /// All of it, reading included.
+    pub(crate) all: f64,
 }
 
 /// The options of the methods that steer while they train.
@@ -90,13 +151,13 @@ pub(crate) fn options(
     seed: u64,
 ) -> KtsOptions {
     let mut options = KtsOptions {
-        lora: LoraOptions {
-            rank: arguments.rank.unwrap_or(world.rank),
-            ..LoraOptions::default()
-        },
-        ..KtsOptions::default()
+        lora: ranked(arguments.rank.unwrap_or(world.rank)),
+        keep_effect: method.keeps().then(|| KeepEffect {
+            weight: arguments.keep,
+            ..KeepEffect::default()
+        }),
+        ..KtsOptions::recommended()
     };
-    options.lora.alpha = 2.0 * options.lora.rank as f64;
     options.vectors.layers = world.layers.clone();
     options.dose.strength = firetender_kts::Strength::Symmetric(arguments.dose.unwrap_or(1.5));
     let training = &mut options.training;
@@ -109,14 +170,12 @@ pub(crate) fn options(
     training.seed = 19 + seed;
     training.optimiser.rate = arguments.rate.unwrap_or(world.rate);
     match method {
-        Method::KtsKeep => {
-            options.keep_effect = Some(KeepEffect {
-                weight: arguments.keep,
-                ..KeepEffect::default()
-            });
-        }
         Method::KtsRare => options.dose.p_steer = 0.125,
+        Method::KtsHalf => options.dose.p_steer = 0.5,
         Method::KtsAlways => options.dose.p_steer = 1.0,
+        Method::KtsTeacherFirst => options.loss.divergence = Divergence::TeacherFirst,
+        Method::KtsJensenShannon => options.loss.divergence = Divergence::JensenShannon,
+        Method::KtsAnswer => options.loss.scope = TokenScope::Answer,
         _ => {}
     }
     options
@@ -129,19 +188,31 @@ pub(crate) fn adapter(
     arguments: &Arguments,
     seed: u64,
     observer: &mut dyn TrainObserver,
-) -> Result<Adapter, Failure> {
+) -> Result<(Adapter, Seconds), Failure> {
     let base = &world.model.network;
     let teacher = &firetender_kts::teacher(base);
     if method == Method::KtsDpo {
-        let kts = adapter(Method::KtsKeep, world, arguments, seed, observer)?;
-        return Ok(kts.plus(&adapter(Method::Dpo, world, arguments, seed, observer)?)?);
+        let (kts, one) = adapter(Method::KtsKeep, world, arguments, seed, observer)?;
+        let (dpo, other) = adapter(Method::Dpo, world, arguments, seed, observer)?;
+        let seconds = Seconds {
+            reading: one.reading + other.reading,
+            all: one.all + other.all,
+        };
+        return Ok((kts.plus(&dpo)?, seconds));
     }
+    let begun = Instant::now();
     let mut options = options(method, world, arguments, seed);
     let sources = match method {
         Method::KtsRandom => vec![world.random_source()],
         _ => world.sources()?,
     };
-    let bank = || VectorBank::read(base, &options.vectors, sources.clone());
+    let mut reading = 0.0;
+    let mut bank = || {
+        let begun = Instant::now();
+        let bank = VectorBank::read(base, &options.vectors, sources.clone());
+        reading = begun.elapsed().as_secs_f64();
+        bank
+    };
     let training_seed = options.training.seed;
     let dpo = DpoOptions {
         seed: training_seed,
@@ -188,15 +259,17 @@ pub(crate) fn adapter(
     let start = options.lora.start(base, training_seed)?;
     let folder = arguments.out.join(format!("{}-{seed}", method.name()));
     let run = Run::new().with_checkpoints(&folder, 25);
-    Ok(train(
+    let trained = train(
         base,
         &start,
         objective.as_mut(),
         &options.training,
         &run,
         observer,
-    )?
-    .adapter)
+    )?;
+    drop(objective);
+    let all = begun.elapsed().as_secs_f64();
+    Ok((trained.adapter, Seconds { reading, all }))
 }
 
 fn ranked(rank: usize) -> LoraOptions {

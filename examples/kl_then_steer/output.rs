@@ -1,10 +1,12 @@
 //! Tables and figures.
 
+use firetender_kts::JudgedPoint;
 use firetender_report::{Align, Axis, Cell, Column, LineChart, Report, Section, Series, Table};
 use firetender_support::Failure;
 
 use crate::{
     compare::{Judged, at, matched, over_seeds},
+    verdict::Verdict,
     world::World,
 };
 
@@ -12,6 +14,15 @@ pub(crate) struct Tables {
     pub(crate) curves: Table,
     pub(crate) matched: Table,
     pub(crate) transfer: Table,
+    pub(crate) claims: Table,
+}
+
+impl Tables {
+    pub(crate) fn to_markdown(&self) -> String {
+        let tables = [&self.claims, &self.matched, &self.curves, &self.transfer];
+        let some = tables.into_iter().filter(|table| !table.is_empty());
+        some.map(Table::to_markdown).collect::<Vec<_>>().join("\n")
+    }
 }
 
 fn columns(names: &[&str]) -> Vec<Column> {
@@ -23,10 +34,20 @@ fn columns(names: &[&str]) -> Vec<Column> {
         .collect()
 }
 
-pub(crate) fn tables(world: &World, all: &[Judged], effects: &[f64]) -> Result<Tables, Failure> {
+pub(crate) fn tables(
+    world: &World,
+    all: &[Judged],
+    effects: &[f64],
+    verdicts: &[Verdict],
+) -> Result<Tables, Failure> {
     let mut curves = Table::new(columns(&["method", "strength", "effect", "low", "high", "KL", "low ", "high ", "top-1", "random effect", "random KL"]))?
         .caption(format!("{}; KL to the plain base on held-out harmless answers, nats a token; mean over seeds with 95 % intervals over seeds.", world.effect_name));
     for judged in all {
+        let random =
+            |i: usize, pick: &dyn Fn(&JudgedPoint) -> f64, digits| match judged.random.get(i) {
+                Some(point) => Cell::fixed(pick(point), digits),
+                None => Cell::Missing,
+            };
         for (i, strength) in world.strengths.iter().enumerate() {
             let (effect, kl) = (at(judged, i, |p| p.effect()), at(judged, i, |p| p.damage()));
             curves.push([
@@ -39,8 +60,8 @@ pub(crate) fn tables(world: &World, all: &[Judged], effects: &[f64]) -> Result<T
                 Cell::fixed(kl.low, 4),
                 Cell::fixed(kl.high, 4),
                 Cell::fixed(at(judged, i, |p| p.agreement).value, 3),
-                Cell::fixed(judged.random[i].effect(), 2),
-                Cell::fixed(judged.random[i].damage(), 4),
+                random(i, &|p| p.effect(), 2),
+                random(i, &|p| p.damage(), 4),
             ])?;
         }
     }
@@ -48,7 +69,7 @@ pub(crate) fn tables(world: &World, all: &[Judged], effects: &[f64]) -> Result<T
         .caption("Damage where each method reaches the same effect; no number where a seed does not reach it.");
     for effect in effects {
         for judged in all {
-            let found = matched(judged, *effect);
+            let found = matched(judged, *effect)?;
             let reached = found.iter().flatten().count();
             let estimate = over_seeds(&found);
             let cell = |pick: fn(&firetender_steer::Estimate) -> f64| match &estimate {
@@ -72,13 +93,25 @@ pub(crate) fn tables(world: &World, all: &[Judged], effects: &[f64]) -> Result<T
             transfer.push([
                 judged.name.clone().into(),
                 Cell::fixed(t.strength, 2),
-                Cell::fixed(t.followed, 2),
-                Cell::fixed(t.right_suggesting, 2),
-                Cell::fixed(t.right_plain, 2),
+                Cell::fixed(t.share(0), 2),
+                Cell::fixed(t.share(1), 2),
+                Cell::fixed(t.share(2), 2),
             ])?;
         }
     }
+    let left = |name: &str| Column::new(name, Align::Left);
+    let mut claims = Table::new([left("claim"), left("method"), left("verdict"), left("numbers")])?
+        .caption("What the paper claims, decided from these numbers: intervals hold 95 % of bootstrap replicates over prompts and seeds.");
+    for v in verdicts {
+        claims.push([
+            format!("({}) {}", v.claim, v.about).into(),
+            v.method.as_str().into(),
+            v.verdict.name().into(),
+            v.numbers.as_str().into(),
+        ])?;
+    }
     Ok(Tables {
+        claims,
         curves,
         matched: at_effect,
         transfer,
@@ -92,7 +125,7 @@ pub(crate) fn write(
     tables: Tables,
     folder: &std::path::Path,
 ) -> Result<(), Failure> {
-    let line = |title: &str, y: Axis, pick: fn(&firetender_kts::JudgedPoint) -> f64| {
+    let line = |title: &str, y: Axis, pick: fn(&JudgedPoint) -> f64| {
         let mut chart = LineChart::new(title, Axis::linear("strength"), y);
         // A figure holds eight lines.
         for judged in all.iter().take(8) {
@@ -109,12 +142,7 @@ pub(crate) fn write(
         }
         chart.build()
     };
-    let markdown = format!(
-        "{}\n{}\n{}",
-        tables.curves.to_markdown(),
-        tables.matched.to_markdown(),
-        tables.transfer.to_markdown()
-    );
+    let markdown = tables.to_markdown();
     let mut section = Section::new("Effect and damage")
         .figure(line(
             "Effect over strength",
@@ -128,6 +156,9 @@ pub(crate) fn write(
         )?)
         .table(tables.matched)
         .table(tables.curves);
+    if !tables.claims.is_empty() {
+        section = section.table(tables.claims);
+    }
     if !tables.transfer.is_empty() {
         section = section.table(tables.transfer);
     }

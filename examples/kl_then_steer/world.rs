@@ -5,7 +5,10 @@ mod everyday;
 
 use firetender_hooks::ReadAt;
 use firetender_kts::{Preferred, Source, Texts};
-use firetender_steer::{Contrast, Effect, Layers, NextTokenOdds, SteeringVector};
+use firetender_steer::{
+    Contrast, Gate, GateMethod, GateTrainer, Layers, LogisticOptions, NextTokenOdds, Silent,
+    SteeringVector,
+};
 use firetender_support::{Failure, Model};
 
 use crate::arguments::Arguments;
@@ -26,6 +29,14 @@ pub(crate) struct Question {
     pub(crate) suggested: usize,
 }
 
+/// What is judged, behind a system prompt.
+pub(crate) struct Prefixed {
+    /// The harmless texts with the prompt before them; their answers are the same.
+    pub(crate) held_out: Texts,
+    /// The effect on target prompts behind it.
+    pub(crate) effect: NextTokenOdds,
+}
+
 /// Everything that the comparison needs.
 pub(crate) struct World {
     pub(crate) model: Model,
@@ -36,8 +47,13 @@ pub(crate) struct World {
     /// The judged vector, made of all pairs of the first concept.
     pub(crate) vector: SteeringVector,
     pub(crate) layers: Layers,
-    /// The effect on held-out target prompts.
+    /// Held-out target prompts, and the effect on them.
+    pub(crate) asked: Vec<Vec<u32>>,
     pub(crate) effect: NextTokenOdds,
+    /// Both kinds of system prompt.
+    pub(crate) prompts: Vec<Prefixed>,
+    /// Requests on which a gate should fire, and others.
+    pub(crate) gate_sets: [Vec<Vec<u32>>; 2],
     /// Harmless texts to train on, and held-out ones.
     pub(crate) texts: Texts,
     pub(crate) held_out: Texts,
@@ -79,7 +95,19 @@ impl World {
         Source::random("random", self.vector.clone())
     }
 
-    pub(crate) fn effect(&self) -> &dyn Effect {
-        &self.effect
+    /// A logistic probe on the last token of a request, after the first block that is steered; half of the requests fit it, the others set
+    /// its threshold to one false alarm in twenty.
+    pub(crate) fn gate(&self) -> Result<Gate, Failure> {
+        let network = &self.model.network;
+        let first = self.vector.directions().keys().next().copied();
+        let [yes, no] = &self.gate_sets;
+        let (fit_yes, other_yes) = yes.split_at(yes.len() / 2);
+        let (fit_no, other_no) = no.split_at(no.len() / 2);
+        let method = GateMethod::Logistic(LogisticOptions::default());
+        let gate = GateTrainer::new("target", method)
+            .with_layers(first.unwrap_or(0).to_string().parse()?)
+            .fit(network, fit_yes, fit_no, &mut Silent)?;
+        let (gate, _) = gate.calibrated(network, other_yes, other_no, 0.05)?;
+        Ok(gate)
     }
 }

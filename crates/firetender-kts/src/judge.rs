@@ -6,9 +6,9 @@
 //! nothing across models.
 
 use burn::tensor::Tensor;
-use firetender_hooks::{Pass, Untouched};
+use firetender_hooks::{Intervene, Pass, Untouched};
 use firetender_lm::CausalLm;
-use firetender_steer::{Effect, SteeringVector, token_kl};
+use firetender_steer::{Effect, SteeringVector, Track, TrackPoint, token_kl};
 use serde::{Deserialize, Serialize};
 
 use crate::{KtsError, LossOptions, Push, Texts, TokenScope, predictions};
@@ -126,10 +126,76 @@ impl Judge {
     /// # Errors
     /// Whatever the model reports.
     pub fn damage(&self, model: &dyn CausalLm, push: &Push) -> Result<JudgedPoint, KtsError> {
+        self.damage_under(model, &mut push.hook(&model.device()))
+    }
+
+    /// Damage under any intervention: a gated one, say, that has decided about the texts' prompts already.
+    ///
+    /// # Errors
+    /// Whatever the model reports.
+    pub fn damage_under(
+        &self,
+        model: &dyn CausalLm,
+        hook: &mut dyn Intervene,
+    ) -> Result<JudgedPoint, KtsError> {
+        self.compare(self.batches.iter().map(|(pass, _)| pass), model, hook)
+    }
+
+    /// Damage with other prompts before the same counted tokens, such as a system prompt: row by row, what the model predicts there is
+    /// compared with what the base predicts after the judge's own prompts.
+    ///
+    /// # Errors
+    /// [`KtsError::Input`] when a row does not count as many tokens as the judge's; and whatever the model reports.
+    ///
+    /// ```
+    /// use burn::tensor::Device;
+    /// use firetender_hooks::Untouched;
+    /// use firetender_kts::{Judge, Texts, TokenScope};
+    /// use firetender_lm::{ModelConfig, Transformer};
+    /// let model = Transformer::init(&ModelConfig::llama(20, 16, 2, 2, 1, 32), 0, &Device::flex()).unwrap();
+    /// let texts = Texts::new(vec![(vec![1, 2, 3, 4], 2)]).unwrap();
+    /// let judge = Judge::new(&model, &texts, TokenScope::Answer).unwrap();
+    /// let longer = Texts::new(vec![(vec![9, 9, 1, 2, 3, 4], 4)]).unwrap();
+    /// assert!(judge.damage_of(&model, &longer, &mut Untouched).unwrap().damage() > 0.0);
+    /// assert_eq!(judge.damage_of(&model, &texts, &mut Untouched).unwrap().damage(), 0.0);
+    /// ```
+    pub fn damage_of(
+        &self,
+        model: &dyn CausalLm,
+        texts: &Texts,
+        hook: &mut dyn Intervene,
+    ) -> Result<JudgedPoint, KtsError> {
+        let all: Vec<usize> = (0..texts.len()).collect();
+        let passes: Vec<Pass> = all
+            .chunks(BATCH)
+            .map(|chosen| texts.pass(chosen))
+            .collect::<Result<_, _>>()?;
+        let counted = |pass: &Pass| {
+            let cells = self.options.scope.cells(pass);
+            let mut rows = vec![0; pass.batch()];
+            for cell in cells {
+                rows[cell / pass.columns()] += 1;
+            }
+            rows
+        };
+        let own: Vec<Vec<i32>> = self.batches.iter().map(|(pass, _)| counted(pass)).collect();
+        if passes.iter().map(counted).collect::<Vec<_>>() != own {
+            let what = "texts to compare do not count as many tokens, row by row, as the judge's"
+                .to_owned();
+            return Err(KtsError::Input { what });
+        }
+        self.compare(passes.iter(), model, hook)
+    }
+
+    fn compare<'a>(
+        &self,
+        passes: impl Iterator<Item = &'a Pass>,
+        model: &dyn CausalLm,
+        hook: &mut dyn Intervene,
+    ) -> Result<JudgedPoint, KtsError> {
         let (mut kl, mut tokens, mut agreed) = (vec![], vec![], 0.0);
-        let mut hook = push.hook(&model.device());
-        for (pass, plain) in &self.batches {
-            let own = predictions(model, pass, &mut hook, &self.options)?.without_autodiff();
+        for (pass, (_, plain)) in passes.zip(&self.batches) {
+            let own = predictions(model, pass, hook, &self.options)?.without_autodiff();
             let same = own.clone().argmax(1).equal(plain.clone().argmax(1)).float();
             agreed += same.sum().into_scalar::<f64>();
             let each = token_kl(own, plain.clone());
@@ -154,49 +220,41 @@ impl Judge {
     }
 }
 
-/// Where a curve reaches an effect: strength and damage there.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Matched {
-    /// The strength, interpolated.
-    pub strength: f64,
-    /// The damage, interpolated.
-    pub damage: f64,
+/// The curve as plain numbers: what `firetender-steer` reads areas and budgets off.
+///
+/// # Errors
+/// [`KtsError::Steer`] unless strengths differ and one of them is 0.
+pub fn track(points: &[JudgedPoint]) -> Result<Track, KtsError> {
+    let point = |p: &JudgedPoint| TrackPoint {
+        strength: p.strength,
+        effect: p.effect(),
+        damage: p.damage(),
+    };
+    Ok(Track::new(points.iter().map(point).collect())?)
 }
 
-/// The damage at which a method reaches an effect that is above the base's (for one below, negate effects): walks out from
-/// strength zero and interpolates in a straight line between the two points that the effect lies between. A method that is
-/// there without being steered has its damage at strength zero. `None` when the effect is never reached: curves are not continued
-/// beyond their ends. `points` go from strength zero outward.
+/// Where a method reaches an effect that is above the base's (for one below, negate effects), on the way outward from strength
+/// zero, on whichever side costs less: [`Track::damage_at_effect`]. A method that is there or beyond without being steered has its damage at
+/// strength zero. `None` when the effect is never reached: curves are not continued beyond their ends.
 ///
 /// ```
 /// use firetender_kts::{JudgedPoint, damage_at};
 /// let point = |strength: f64, effect, damage| JudgedPoint {
 ///     strength, effects: vec![effect], kl: vec![damage], tokens: vec![1.0], agreement: 1.0,
 /// };
-/// let curve = [point(0.0, 1.0, 0.1), point(1.0, 3.0, 0.5), point(2.0, 2.5, 0.9)];
-/// assert_eq!(damage_at(&curve, 2.0).unwrap().strength, 0.5);
-/// assert_eq!(damage_at(&curve, 0.5).unwrap().damage, 0.1, "without steering");
-/// assert!(damage_at(&curve, 3.5).is_none());
+/// let curve = [point(-1.0, 0.0, 0.3), point(0.0, 1.0, 0.1), point(1.0, 3.0, 0.5), point(2.0, 2.5, 0.9)];
+/// assert_eq!(damage_at(&curve, 2.0)?.unwrap().strength, 0.5);
+/// assert_eq!(damage_at(&curve, 0.5)?.unwrap().damage, 0.1, "without steering");
+/// assert!(damage_at(&curve, 3.5)?.is_none());
+/// # Ok::<(), firetender_kts::KtsError>(())
 /// ```
-#[must_use]
-pub fn damage_at(points: &[JudgedPoint], effect: f64) -> Option<Matched> {
-    let first = points.first()?;
-    if first.effect() >= effect {
-        return Some(Matched {
-            strength: first.strength,
-            damage: first.damage(),
-        });
+///
+/// # Errors
+/// As [`track`].
+pub fn damage_at(points: &[JudgedPoint], effect: f64) -> Result<Option<TrackPoint>, KtsError> {
+    let track = track(points)?;
+    if track.plain().effect >= effect {
+        return Ok(Some(track.plain()));
     }
-    points.windows(2).find_map(|pair| {
-        let (a, b) = (pair[0].effect(), pair[1].effect());
-        if b < effect {
-            return None;
-        }
-        let share = (effect - a) / (b - a);
-        let between = |from: f64, to: f64| from + share * (to - from);
-        Some(Matched {
-            strength: between(pair[0].strength, pair[1].strength),
-            damage: between(pair[0].damage(), pair[1].damage()),
-        })
-    })
+    Ok(track.damage_at_effect(effect))
 }

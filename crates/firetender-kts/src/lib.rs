@@ -48,7 +48,7 @@ pub use dose::{DoseOptions, Per, Strength};
 pub use draw::{Draw, Drawer, SourceSize};
 pub use error::KtsError;
 pub use gradients::FactorGradients;
-pub use judge::{Judge, JudgedPoint, Matched, damage_at};
+pub use judge::{Judge, JudgedPoint, damage_at, track};
 pub use kts::{KlThenSteer, Minibatch, Minibatches};
 #[cfg(feature = "learner")]
 pub use learner::{LearnOptions, Silent, learn};

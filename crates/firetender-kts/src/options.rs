@@ -186,11 +186,27 @@ impl KtsOptions {
         options
     }
 
-    /// What this project's own measurements support on small models.
+    /// What this project's own measurements support, exactly as it was measured on a model of four blocks: rank 16 on all seven
+    /// matrices, 200 steps of eight texts at 2·10⁻³ with a cosine, strengths from −1.5 to 1.5 on seven of eight minibatches, student
+    /// first, and the term that keeps the effect, without which the student learnt to undo the direction. Larger models want a
+    /// smaller rate and more steps; the rest has no reason to change with size that we know of.
     #[must_use]
     pub fn recommended() -> Self {
         Self {
+            lora: LoraOptions {
+                rank: 16,
+                alpha: 32.0,
+                ..LoraOptions::default()
+            },
             keep_effect: Some(KeepEffect::default()),
+            training: TrainingOptions {
+                steps: 200,
+                optimiser: OptimiserOptions {
+                    rate: 2e-3,
+                    ..OptimiserOptions::default()
+                },
+                ..TrainingOptions::default()
+            },
             ..Self::default()
         }
     }

@@ -8,8 +8,14 @@ use firetender_lm::{CausalLm, GenerateOptions, generate};
 use firetender_steer::{Contrast, Extractor, Layers, Method, NextTokenOdds, Silent, first_tokens};
 use firetender_support::{Failure, Model, lines, sets};
 
-use super::{Concept, World};
+use super::{Concept, Prefixed, World};
 use crate::arguments::Arguments;
+
+/// Two ways to ask for the behaviour in words.
+const SYSTEM_PROMPTS: [&str; 2] = [
+    "You are always in a happy mood.",
+    "Everyone here is happy and full of joy.",
+];
 
 pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failure> {
     let some = |texts: &str, n: usize| -> Vec<String> {
@@ -50,11 +56,35 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
     let shared: Vec<u32> = up.iter().copied().filter(|id| down.contains(id)).collect();
     up.retain(|id| !shared.contains(id));
     down.retain(|id| !shared.contains(id));
-    let effect = NextTokenOdds::new(judged.to_vec(), up, down)?;
-    let questions = rows(&some(sets::BENIGN, 100), false)?;
+    let effect = NextTokenOdds::new(judged.to_vec(), up.clone(), down.clone())?;
+    let asked_of = some(sets::BENIGN, 100);
+    let questions = rows(&asked_of, false)?;
     let answered = answers(&model, &questions, if arguments.quick { 4 } else { 24 })?;
-    let held_out = answered.len() / 5;
-    let (judging, training) = answered.split_at(held_out.max(1));
+    let held_out = (answered.len() / 5).max(1);
+    let (judging, training) = answered.split_at(held_out);
+    let texts = lines(sets::NEUTRAL);
+    let prompts = SYSTEM_PROMPTS
+        .iter()
+        .map(|system| {
+            let asked: Vec<String> = texts[targets.len()..]
+                .iter()
+                .map(|text| format!("{system} {text}"))
+                .collect();
+            let held_out = judging.iter().map(|(ids, prompt)| {
+                let text = &asked_of[prompt_index(&questions, &ids[..*prompt])];
+                let mut row = model.prompt(text, Some(system), false)?;
+                let begin = row.len();
+                row.extend(&ids[*prompt..]);
+                Ok((row, begin))
+            });
+            Ok(Prefixed {
+                held_out: Texts::new(held_out.collect::<Result<_, Failure>>()?)?,
+                effect: NextTokenOdds::new(rows(&asked, true)?, up.clone(), down.clone())?,
+            })
+        })
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let others = training.iter().map(|(ids, prompt)| ids[..*prompt].to_vec());
+    let gate_sets = [targets.to_vec(), others.collect()];
     let preferred =
         happy
             .iter()
@@ -82,20 +112,28 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
         }],
         vector,
         layers,
+        asked: judged.to_vec(),
         effect,
+        prompts,
+        gate_sets,
         texts: Texts::new(training.to_vec())?,
         held_out: Texts::new(judging.to_vec())?,
         base_answers: Texts::new(training.to_vec())?,
         preferred,
         unwanted: Texts::new(unwanted.collect())?,
         transfer: None,
-        strengths: vec![0.0, 0.25, 0.5, 1.0, 1.5, 2.0],
+        strengths: vec![-1.0, -0.5, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0],
         steps: 100,
         batch: 4,
         rank: 16,
         rate: 5e-4,
         model,
     })
+}
+
+/// Which question has these tokens; the first when none has.
+fn prompt_index(questions: &[Vec<u32>], ids: &[u32]) -> usize {
+    questions.iter().position(|q| q == ids).unwrap_or(0)
 }
 
 /// Greedy answers of the base.

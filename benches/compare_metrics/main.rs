@@ -6,15 +6,10 @@
 #![expect(clippy::print_stdout, reason = "the tables are this program's output")]
 #![expect(clippy::print_stderr, reason = "the error goes to standard error")]
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, ExitCode, Stdio},
-    time::Instant,
-};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use firetender_measure::{Failure, Median, predictions, softmax};
+use firetender_measure::{Failure, finish, on_threads, predictions, softmax, timed};
 use firetender_uncertainty::{MetricOptions, Metrics, Scores, Targets, evaluate};
 use serde::Deserialize;
 
@@ -66,22 +61,11 @@ struct Values {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.runs == 0 || arguments.threads == 0 {
-        return Err("--runs and --threads have to be at least 1".into());
-    }
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.threads)
-        .build_global()?;
+    on_threads(arguments.threads, arguments.runs)?;
     fs::create_dir_all(&arguments.folder)?;
     println!(
         "{} thread(s), medians of {} runs\n",
@@ -128,13 +112,7 @@ fn shape(arguments: &Arguments, rows: usize, classes: usize) -> Result<(), Failu
         eprintln!("{rows} × {classes}: results agree with {}", theirs.versions);
     }
     let time = |options| -> Result<f64, Failure> {
-        let mut seconds = vec![];
-        for _ in 0..arguments.runs {
-            let start = Instant::now();
-            once(options)?;
-            seconds.push(start.elapsed().as_secs_f64());
-        }
-        Ok(Median::of(&seconds).value)
+        Ok(timed(arguments.runs, || once(options).map(|_| ()))?.value)
     };
     let (all, few) = (time(&all)?, time(&few)?);
     let milliseconds = |seconds: f64| format!("{:.2} ms", seconds * 1e3);
@@ -191,22 +169,16 @@ fn peer(
     fs::write(arguments.folder.join("probs.f32"), bytes)?;
     let bytes: Vec<u8> = labels.iter().flat_map(|y| y.to_le_bytes()).collect();
     fs::write(arguments.folder.join("labels.i64"), bytes)?;
-    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peer/metrics.py");
-    let threads = arguments.threads.to_string();
-    let output = Command::new(python)
-        .arg(script)
-        .arg(&arguments.folder)
-        .args([
-            classes.to_string(),
-            arguments.runs.to_string(),
-            threads.clone(),
-        ])
-        .env("OMP_NUM_THREADS", &threads)
-        .env("OPENBLAS_NUM_THREADS", &threads)
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("{}: {}", python.display(), output.status).into());
-    }
-    Ok(Some(serde_json::from_slice(&output.stdout)?))
+    let given = [
+        arguments.folder.display().to_string(),
+        classes.to_string(),
+        arguments.runs.to_string(),
+        arguments.threads.to_string(),
+    ];
+    Ok(Some(firetender_measure::peer(
+        python,
+        "metrics.py",
+        &given,
+        arguments.threads,
+    )?))
 }

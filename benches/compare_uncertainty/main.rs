@@ -5,17 +5,15 @@
 //! printed. Every time is a median.
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
-#![expect(clippy::print_stderr, reason = "the error goes to standard error")]
 #![expect(clippy::doc_markdown, reason = "help texts are read in a terminal")]
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
-    time::Instant,
+    process::ExitCode,
 };
 
 use clap::Parser;
-use firetender_measure::{Failure, Median};
+use firetender_measure::{Failure, Median, finish, on_threads, timed};
 use firetender_uncertainty::{
     Floor, Folds, NpyArray, NpyValues, Scores, Targets, TemperatureOptions, calibrated_curve,
     fit_temperature, running_log_likelihoods, write_npy,
@@ -61,19 +59,11 @@ struct Theirs {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Arguments::parse()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.threads)
-        .build_global()?;
+    on_threads(arguments.threads, arguments.runs)?;
     std::fs::create_dir_all(&arguments.folder)?;
     let mut cases = vec![(10_000, 10, 20), (10_000, 100, 20)];
     if arguments.imagenet {
@@ -164,7 +154,7 @@ fn case(arguments: &Arguments, rows: usize, classes: usize, members: usize) -> R
             fit.temperature, theirs.temperature_bounded, theirs.temperature
         );
     }
-    let sweep = time(arguments.runs, || {
+    let sweep = timed(arguments.runs, || {
         running_log_likelihoods(&scores, &targets).map(|_| ())
     })?;
     report(
@@ -172,7 +162,7 @@ fn case(arguments: &Arguments, rows: usize, classes: usize, members: usize) -> R
         sweep,
         theirs.as_ref().map(|t| ("NumPy running sum", t.sweep)),
     );
-    let fitted = time(arguments.runs, || {
+    let fitted = timed(arguments.runs, || {
         fit_temperature(&first, &first_targets, &options).map(|_| ())
     })?;
     report(
@@ -191,26 +181,12 @@ fn case(arguments: &Arguments, rows: usize, classes: usize, members: usize) -> R
     );
     if rows <= 10_000 {
         let folds = Folds::random(rows, 2, 5, 0)?;
-        let curve = time(3, || {
+        let curve = timed(3, || {
             calibrated_curve(&scores, &targets, &folds, &[], Floor::None).map(|_| ())
         })?;
         report("calibrated curve, every size, 2 × 5 folds", curve, None);
     }
     Ok(())
-}
-
-fn time(
-    runs: usize,
-    mut work: impl FnMut() -> Result<(), firetender_uncertainty::UncertaintyError>,
-) -> Result<Median, Failure> {
-    work()?;
-    let mut seconds = vec![];
-    for _ in 0..runs {
-        let start = Instant::now();
-        work()?;
-        seconds.push(start.elapsed().as_secs_f64());
-    }
-    Ok(Median::of(&seconds))
 }
 
 fn report(what: &str, ours: Median, theirs: Option<(&str, f64)>) {
@@ -247,17 +223,9 @@ fn peer(
         values: NpyValues::Int(labels.to_vec()),
     };
     write_npy(arguments.folder.join("labels.npy"), &targets)?;
-    let threads = arguments.threads.to_string();
-    let output = Command::new(python)
-        .arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("peer/uncertainty.py"))
-        .arg(&arguments.folder)
-        .arg(arguments.runs.to_string())
-        .env("OMP_NUM_THREADS", &threads)
-        .env("OPENBLAS_NUM_THREADS", &threads)
-        .stderr(Stdio::inherit())
-        .output()?;
-    if !output.status.success() {
-        return Err(format!("{}: {}", python.display(), output.status).into());
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
+    let given = [
+        arguments.folder.display().to_string(),
+        arguments.runs.to_string(),
+    ];
+    firetender_measure::peer(python, "uncertainty.py", &given, arguments.threads)
 }

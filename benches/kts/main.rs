@@ -8,16 +8,13 @@
 
 use std::{ops::ControlFlow, process::ExitCode, time::Instant};
 
-use burn::{
-    module::{LoraAdapter, Module, Param, Reparameterization, Reparameterizer},
-    tensor::{Device, Tensor, TensorData},
-};
+use burn::tensor::Device;
 use burn_flex as _;
 use clap::{Parser, ValueEnum};
 use firetender_hooks::SiteKind;
 use firetender_kts::{
-    Adapter, Imitate, KlThenSteer, KtsOptions, LossOptions, Objective, Push, Run, Source, StepLog,
-    Texts, TrainObserver, VectorBank, step_loss, teacher, train,
+    Imitate, KlThenSteer, KtsOptions, LossOptions, Objective, Push, Run, Source, StepLog, Texts,
+    TrainObserver, VectorBank, step_loss, teacher, train,
 };
 use firetender_lm::{ModelConfig, Transformer};
 use firetender_measure::Failure;
@@ -147,7 +144,7 @@ fn run(arguments: &Arguments) -> Result<serde_json::Value, Failure> {
         let student = if arguments.mode == Mode::Thin {
             start.attach(base.clone())?
         } else {
-            base.clone().apply_reparameterization(AttachDense(&start))
+            start.attach_dense(base.clone())?
         };
         let pass = texts.pass(&(0..arguments.rows).collect::<Vec<_>>())?;
         let push = Push::one(&vector, 1.0);
@@ -183,50 +180,4 @@ fn peak_mib() -> Option<f64> {
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some((kib / 1024.0).round())
-}
-
-/// Burn's built-in form of an adapter.
-#[derive(Module, Debug)]
-struct Dense {
-    inner: LoraAdapter,
-}
-
-impl Reparameterization for Dense {
-    const NAME: &'static str = "dense";
-
-    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        self.inner.apply(base)
-    }
-}
-
-struct AttachDense<'a>(&'a Adapter);
-
-impl Reparameterizer for AttachDense<'_> {
-    type Reparam = Dense;
-
-    fn reparameterize<const D: usize>(
-        &mut self,
-        path: &str,
-        param: Param<Tensor<D>>,
-    ) -> (Param<Tensor<D>>, Option<Dense>) {
-        let device = Device::flex().autodiff();
-        let dense = self.0.factors().get(path).map(|f| {
-            let [inputs, rank, outputs] = f.dims;
-            let tensor = |values: &[f32], shape: [usize; 2]| {
-                Param::from_data(TensorData::new(values.to_vec(), shape), &device)
-            };
-            Dense {
-                inner: LoraAdapter {
-                    a: tensor(&f.a, [inputs, rank]),
-                    b: tensor(&f.b, [rank, outputs]),
-                    scale: f.scale,
-                },
-            }
-        });
-        let (id, tensor, mapper) = param.set_require_grad(false).consume();
-        (
-            Param::from_mapped_value(id, tensor.autodiff(), mapper),
-            dense,
-        )
-    }
 }

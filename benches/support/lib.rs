@@ -8,6 +8,7 @@ mod median;
 mod models;
 mod plans;
 mod predictions;
+mod side;
 mod work;
 
 pub use gate::{check_hooks, check_routes, largest_difference};
@@ -15,6 +16,7 @@ pub use median::{Median, paired_ratios};
 pub use models::{Which, ids, load, weight_bytes};
 pub use plans::{Hook, random_vector};
 pub use predictions::{predictions, softmax};
+pub use side::{finish, on_threads, peer, timed};
 pub use work::{decode, prefill, step};
 
 /// What can go wrong: any error, as one line for a person.

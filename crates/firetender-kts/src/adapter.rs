@@ -11,12 +11,12 @@ use std::collections::BTreeMap;
 
 use burn::{
     module::{LoraAdapter, Module, ModuleMapper, ModuleVisitor, Param, Reparameterizer},
-    tensor::{Device, Gradients, Tensor, TensorData},
+    tensor::{Device, Gradients, Tensor},
 };
 
 use sha2::{Digest, Sha256};
 
-use crate::KtsError;
+use crate::{KtsError, dense::parameters};
 
 pub(crate) use path::Path;
 
@@ -162,13 +162,22 @@ impl Adapter {
     /// [`KtsError::Adapter`] when a path is not among the model's matrices or their sizes differ, or the model has an adapter
     /// already: merge it first.
     pub fn attach<M: Module>(&self, base: M) -> Result<M, KtsError> {
+        let device = self.fits(&base)?;
+        Ok(base.valid().apply_reparameterization(Attach {
+            adapter: self,
+            device,
+        }))
+    }
+
+    /// The device of a model that has every matrix this adapter is for, and no adapter yet.
+    pub(crate) fn fits<M: Module>(&self, base: &M) -> Result<Device, KtsError> {
         let mut attached = None;
-        visit_factors(&base, None, |seen| attached = Some(seen.place));
+        visit_factors(base, None, |seen| attached = Some(seen.place));
         if let Some(place) = attached {
             let what = "has an adapter already; merge it first, or attach both at once with `Adapter::plus`".into();
             return Err(KtsError::Adapter { place, what });
         }
-        let shapes = matrices(&base);
+        let shapes = matrices(base);
         for (place, factors) in &self.factors {
             let [inputs, _, outputs] = factors.dims;
             let fits = shapes.get(place).is_some_and(|s| *s == [inputs, outputs]);
@@ -184,10 +193,7 @@ impl Adapter {
             }
         }
         let device = base.devices().first().cloned().unwrap_or_default();
-        Ok(base.valid().apply_reparameterization(Attach {
-            adapter: self,
-            device: device.without_autodiff(),
-        }))
+        Ok(device.without_autodiff())
     }
 
     /// The model with this adapter merged into its weights for good.
@@ -448,19 +454,8 @@ impl Reparameterizer for Attach<'_> {
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<LoraAdapter>) {
         let base = tracked(param);
-        let lora = self.adapter.factors.get(path).map(|factors| {
-            let [inputs, rank, outputs] = factors.dims;
-            let device = self.device.clone().autodiff();
-            let tensor = |values: &[f32], shape: [usize; 2]| {
-                let data = TensorData::new(values.to_vec(), shape);
-                Param::from_data(data, &device)
-            };
-            LoraAdapter {
-                a: tensor(&factors.a, [inputs, rank]),
-                b: tensor(&factors.b, [rank, outputs]),
-                scale: factors.scale,
-            }
-        });
+        let factors = self.adapter.factors.get(path);
+        let lora = factors.map(|factors| parameters(factors, &self.device));
         (base, lora)
     }
 }

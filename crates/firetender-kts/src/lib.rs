@@ -21,6 +21,7 @@
 mod adapter;
 mod baselines;
 mod checkpoint;
+mod dense;
 mod dose;
 mod draw;
 mod error;
@@ -44,6 +45,7 @@ mod vectors;
 
 pub use adapter::{Adapter, Factors, teacher};
 pub use baselines::{Dpo, DpoOptions, Imitate, Preferred, Representation, RepresentationOptions};
+pub use dense::DenseFactors;
 pub use dose::{DoseOptions, Per, Strength};
 pub use draw::{Draw, Drawer, SourceSize};
 pub use error::KtsError;

@@ -1,14 +1,11 @@
-use burn::{
-    module::{LoraAdapter, Param, Reparameterization, Reparameterizer},
-    tensor::Device,
-};
+use burn::tensor::Device;
 use firetender_hooks::{Padding, SiteKind};
 use firetender_lm::Transformer;
 use firetender_steer::SteeringVector;
 
 use super::*;
 use crate::{
-    Adapter, Divergence,
+    Adapter, DenseFactors, Divergence,
     adapter::tests::{model, moved},
     base_hash, teacher,
 };
@@ -222,57 +219,13 @@ fn rows_do_not_mix() {
     }
 }
 
-/// Burn's built-in form: the weight in full.
-#[derive(burn::module::Module, Debug)]
-struct Dense {
-    inner: LoraAdapter,
-}
-
-impl Reparameterization for Dense {
-    const NAME: &'static str = "dense";
-
-    fn apply<const D: usize>(&self, base: Tensor<D>) -> Tensor<D> {
-        self.inner.apply(base)
-    }
-}
-
-struct AttachDense<'a>(&'a Adapter);
-
-impl Reparameterizer for AttachDense<'_> {
-    type Reparam = Dense;
-
-    fn reparameterize<const D: usize>(
-        &mut self,
-        path: &str,
-        param: Param<Tensor<D>>,
-    ) -> (Param<Tensor<D>>, Option<Dense>) {
-        let device = Device::flex().autodiff();
-        let dense = self.0.factors().get(path).map(|f| {
-            let [inputs, rank, outputs] = f.dims;
-            let tensor = |values: &[f32], shape: [usize; 2]| {
-                Param::from_data(TensorData::new(values.to_vec(), shape), &device)
-            };
-            Dense {
-                inner: LoraAdapter {
-                    a: tensor(&f.a, [inputs, rank]),
-                    b: tensor(&f.b, [rank, outputs]),
-                    scale: f.scale,
-                },
-            }
-        });
-        (super::super::adapter::tracked(param), dense)
-    }
-}
-
 /// Two thin products give what the full weight gives.
 #[test]
 fn low_rank_and_dense_agree() {
     let teacher = teacher(&model());
     let adapter = moved(&teacher, 4);
     let thin = adapter.attach(teacher.clone()).unwrap();
-    let dense: Transformer = teacher
-        .valid()
-        .apply_reparameterization(AttachDense(&adapter));
+    let dense = adapter.attach_dense(teacher.clone()).unwrap();
     let options = LossOptions::default();
     let push = Push::one(&vector(), 0.5);
     let run = |student: &Transformer| {
@@ -286,7 +239,7 @@ fn low_rank_and_dense_agree() {
         let (x, y) = (&x.mlp.up_proj.weight, &y.mlp.up_proj.weight);
         let own = x.adapter().unwrap().b.val().grad(&ours).unwrap();
         let other = y
-            .reparameterization::<Dense>()
+            .reparameterization::<DenseFactors>()
             .unwrap()
             .inner
             .b

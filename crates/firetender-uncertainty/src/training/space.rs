@@ -372,3 +372,42 @@ impl ModuleMapper for Writer<'_> {
         })
     }
 }
+
+impl WeightSpace {
+    /// Networks without end, in evaluation mode, with the weights of each number.
+    pub(super) fn members<'a, M: Module>(
+        &'a self,
+        template: &'a M,
+        weights: impl Fn(u64) -> Result<Vec<f64>, UncertaintyError> + 'a,
+    ) -> impl Iterator<Item = Result<M, UncertaintyError>> + 'a {
+        (0..).map(move |index| self.write(template.valid(), &weights(index)?))
+    }
+}
+
+/// A factor that widens or narrows a distribution.
+pub(super) fn factor(field: &'static str, value: f64) -> Result<f64, UncertaintyError> {
+    if value >= 0.0 && value.is_finite() {
+        return Ok(value);
+    }
+    Err(UncertaintyError::Options {
+        field,
+        found: value.to_string(),
+        expected: "a finite number of at least 0",
+    })
+}
+
+/// Refuses the first number that is not finite, with its place.
+pub(super) fn finite(
+    values: &[f64],
+    place: impl Fn(usize) -> String,
+) -> Result<(), UncertaintyError> {
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(UncertaintyError::Mismatch {
+            place: place(at),
+            field: "value",
+            found: values[at].to_string(),
+            expected: "a finite number".to_owned(),
+        }),
+    }
+}

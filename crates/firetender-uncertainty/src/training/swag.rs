@@ -13,7 +13,7 @@ use burn::module::Module;
 use super::{
     noise::{Purpose, normals, stream},
     record::StateRecord,
-    space::WeightSpace,
+    space::{WeightSpace, factor, finite},
 };
 use crate::UncertaintyError;
 
@@ -74,15 +74,8 @@ impl Swag {
     /// # Errors
     /// A negative scale or floor, or one that is not finite.
     pub fn new(space: &WeightSpace, config: SwagConfig) -> Result<Self, UncertaintyError> {
-        for (field, value) in [("scale", config.scale), ("floor", config.floor)] {
-            if !(value >= 0.0 && value.is_finite()) {
-                return Err(UncertaintyError::Options {
-                    field,
-                    found: value.to_string(),
-                    expected: "a finite number of at least 0",
-                });
-            }
-        }
+        factor("scale", config.scale)?;
+        factor("floor", config.floor)?;
         Ok(Self {
             config,
             space: space.clone(),
@@ -99,14 +92,7 @@ impl Swag {
     /// A module without these weights, or with one that is not finite.
     pub fn collect<M: Module>(&mut self, model: &M) -> Result<(), UncertaintyError> {
         let values = self.space.read(model)?;
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(UncertaintyError::Mismatch {
-                place: format!("weight number {at}"),
-                field: "value",
-                found: values[at].to_string(),
-                expected: "a finite number".to_owned(),
-            });
-        }
+        finite(&values, |at| format!("weight number {at}"))?;
         self.count += 1;
         let part = 1.0 / self.count as f64;
         let mut deviation = vec![0.0; values.len()];
@@ -174,9 +160,9 @@ impl Swag {
             .into_iter()
             .zip(&self.deviations)
         {
-            let factor = scale * z / divisor;
+            let share = scale * z / divisor;
             for (value, deviation) in sample.iter_mut().zip(deviation) {
-                *value += factor * deviation;
+                *value += share * deviation;
             }
         }
         Ok(sample)
@@ -202,7 +188,8 @@ impl Swag {
         template: &'a M,
         seed: u64,
     ) -> impl Iterator<Item = Result<M, UncertaintyError>> + 'a {
-        (0..).map(move |index| self.sample(template, seed, index))
+        let weights = move |index| self.sample_weights(seed, index);
+        self.space.members(template, weights)
     }
 
     /// The network at the mean (SWA), in evaluation mode. Its running statistics are the template's: refresh them before use.

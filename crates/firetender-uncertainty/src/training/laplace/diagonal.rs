@@ -17,7 +17,7 @@ use crate::{
         dropout::switch_training_off,
         noise::{Purpose, normals, stream},
         record::StateRecord,
-        space::{WeightSpace, host},
+        space::{WeightSpace, factor, finite, host},
     },
 };
 
@@ -98,23 +98,16 @@ impl DiagonalLaplace {
                 what: "objects for the curvature",
             });
         }
-        let factor = total as f64 / count as f64;
+        let more = total as f64 / count as f64;
         let mut precision = Vec::with_capacity(space.weights());
         for (sum, entry) in squares.into_iter().zip(space.entries()) {
             match sum {
-                Some(sum) => precision.extend(host(sum)?.iter().map(|g| factor * g + prior)),
+                Some(sum) => precision.extend(host(sum)?.iter().map(|g| more * g + prior)),
                 // A weight that the loss does not depend on has its prior alone.
                 None => precision.extend(std::iter::repeat_n(prior, entry.shape.iter().product())),
             }
         }
-        if let Some(at) = precision.iter().position(|value| !value.is_finite()) {
-            return Err(UncertaintyError::Mismatch {
-                place: format!("curvature of weight {at}"),
-                field: "value",
-                found: precision[at].to_string(),
-                expected: "a finite number".to_owned(),
-            });
-        }
+        finite(&precision, |at| format!("curvature of weight {at}"))?;
         Ok(Self {
             space: space.clone(),
             trained,
@@ -128,13 +121,7 @@ impl DiagonalLaplace {
     /// # Errors
     /// A negative factor, or one that is not finite.
     pub fn with_scale(self, scale: f64) -> Result<Self, UncertaintyError> {
-        if !(scale >= 0.0 && scale.is_finite()) {
-            return Err(UncertaintyError::Options {
-                field: "scale",
-                found: scale.to_string(),
-                expected: "a finite number of at least 0",
-            });
-        }
+        let scale = factor("scale", scale)?;
         Ok(Self { scale, ..self })
     }
 
@@ -175,7 +162,8 @@ impl DiagonalLaplace {
         template: &'a M,
         seed: u64,
     ) -> impl Iterator<Item = Result<M, UncertaintyError>> + 'a {
-        (0..).map(move |index| self.sample(template, seed, index))
+        let weights = move |index| Ok(self.sample_weights(seed, index));
+        self.space.members(template, weights)
     }
 
     /// What [`resume`](Self::resume) needs.

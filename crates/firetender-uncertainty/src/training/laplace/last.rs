@@ -13,7 +13,7 @@ use crate::{
     UncertaintyError,
     training::{
         noise::{Purpose, normals, stream},
-        space::host,
+        space::{factor, host},
     },
 };
 
@@ -208,13 +208,7 @@ impl LastLayerLaplace {
     /// # Errors
     /// A negative factor, or one that is not finite.
     pub fn with_scale(self, scale: f64) -> Result<Self, UncertaintyError> {
-        if !(scale >= 0.0 && scale.is_finite()) {
-            return Err(UncertaintyError::Options {
-                field: "scale",
-                found: scale.to_string(),
-                expected: "a finite number of at least 0",
-            });
-        }
+        let scale = factor("scale", scale)?;
         Ok(Self { scale, ..self })
     }
 

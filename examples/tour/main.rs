@@ -2,12 +2,14 @@
 //!
 //! Loads Ember (the small model that is built in), finds a mood direction and a refusal direction, prints what the model writes at
 //! strengths − / 0 / + beside each other, prints effect and damage over strengths with a random control, and writes
-//! `target/tour/index.html` with the figures. A chapter steers refusal only where a gate finds a request suspicious, and the last one asks
-//! how sure the model is.
+//! `target/tour/index.html` with the figures. A chapter steers refusal only where a gate finds a request suspicious, one
+//! steers an adapted model that it hurts less, one asks how sure the model is, and the last what ensembles are worth.
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
 
+mod ensembles;
 mod gate;
+mod kts;
 mod uncertainty;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
@@ -94,7 +96,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         report = report.section(visit(&model, chapter, &benign)?);
     }
     report = report.section(gate::visit(&model, &rows, &many, &benign)?);
+    report = report.section(kts::visit(&model, &rows, &many, &answered)?);
     report = report.section(uncertainty::visit(&model, &answered)?);
+    report = report.section(ensembles::visit()?);
     let path = arguments.out.join("index.html");
     report.write(&path)?;
     println!(

@@ -6,6 +6,7 @@
 //! Sums of probabilities are kept as they are (`f64`) while every log-probability of a row is above −700, and as logarithms
 //! from the first member on that goes below: nothing underflows, and the common case costs one exponential a number.
 
+mod column;
 mod curve;
 mod device;
 mod member;

@@ -141,6 +141,18 @@ pub(crate) fn few_from_logs(row: &mut [f64]) {
     row.iter_mut().for_each(|l| *l = exp::<false>(*l));
 }
 
+/// Logarithms of probabilities, −∞ for 0, to a few units in the last place.
+pub(crate) fn logarithms(values: &mut [f64]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for x in &mut *values {
+                *x = if *x > 0.0 { ln(*x) } else { f64::NEG_INFINITY };
+            }
+        },
+    );
+}
+
 /// How many values of the row are larger, or equal and of a lower class.
 pub(crate) fn rank(row: &[f64], class: usize) -> u32 {
     let own = row[class];

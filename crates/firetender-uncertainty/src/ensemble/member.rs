@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// Below this log-probability a row is kept as logarithms: exp(−708) is the smallest normal number.
-const LINEAR: f64 = -700.0;
+pub(super) const LINEAR: f64 = -700.0;
 
 /// Rows in a block: about 64 KiB of sums, so that they stay near the processor over all members.
 pub(super) fn block_rows(classes: usize) -> usize {

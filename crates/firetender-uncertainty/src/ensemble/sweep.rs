@@ -4,15 +4,18 @@ use rayon::prelude::*;
 
 use super::{
     Ensemble, check_members,
+    column::Column,
     member::{add_member_quickly, block_rows, target_log_prob},
 };
 use crate::{Scores, Targets, UncertaintyError};
 
 /// The log-likelihood of every object for the first 1, 2, … K members: one list a size, one number a row in row order (0 for rows
-/// that are left out). Host, sums in `f64`; one exponential a number, whatever K; the same bits whatever the number of threads.
+/// that are left out). Host, sums in `f64`; the same bits whatever the number of threads. O(N·K) for probabilities and
+/// log-probabilities, whatever the number of classes, since no other class is looked at; one exponential a number for logits and
+/// for soft targets.
 ///
-/// Exponentials are in the precision of the scores: for `f32` an object's value is right to about 2e-7, the mean to 1e-8;
-/// [`Ensemble`] and everything built on it are exact to `f64` for either.
+/// Exponentials over whole rows are in the precision of the scores: for `f32` logits and soft targets an object's value is right to
+/// about 2e-7, the mean to 1e-8. All else, and [`Ensemble`] with everything built on it, is exact to `f64`.
 ///
 /// ```
 /// use firetender_uncertainty::{Scores, Targets, running_log_likelihoods};
@@ -34,34 +37,30 @@ pub fn running_log_likelihoods(
     check_members(members)?;
     let (rows, classes) = (members[0].rows(), members[0].classes());
     targets.check(rows, classes)?;
-    let block = block_rows(classes);
-    let blocks: Vec<Vec<Vec<f64>>> = (0..rows.div_ceil(block))
-        .into_par_iter()
-        .map(|at| {
-            let first = at * block;
-            let count = block.min(rows - first);
-            let mut sums = vec![0.0; count * classes];
-            let mut logs = vec![false; count];
-            members
-                .iter()
-                .enumerate()
-                .map(|(k, member)| {
-                    add_member_quickly(member, first, classes, &mut sums, &mut logs);
-                    let weight = (k + 1) as f64;
-                    (0..count)
-                        .map(|row| {
-                            if targets.is_out(first + row) {
-                                return 0.0;
-                            }
-                            let sums = &sums[row * classes..][..classes];
-                            let truth = targets.truth(first + row);
-                            target_log_prob(sums, logs[row], weight, truth)
-                        })
-                        .collect()
+    let blocks: Vec<Vec<Vec<f64>>> = match targets.as_classes() {
+        Some(labels) => {
+            let block = BLOCK;
+            (0..rows.div_ceil(block))
+                .into_par_iter()
+                .map(|at| {
+                    of_classes(
+                        members,
+                        targets,
+                        labels,
+                        at * block,
+                        block.min(rows - at * block),
+                    )
                 })
                 .collect()
-        })
-        .collect();
+        }
+        None => {
+            let block = block_rows(classes);
+            (0..rows.div_ceil(block))
+                .into_par_iter()
+                .map(|at| of_rows(members, targets, at * block, block.min(rows - at * block)))
+                .collect()
+        }
+    };
     Ok((0..members.len())
         .map(|k| {
             blocks
@@ -70,6 +69,53 @@ pub fn running_log_likelihoods(
                 .collect()
         })
         .collect())
+}
+
+/// Rows in a block of targets.
+const BLOCK: usize = 1024;
+
+/// Every size of a block of rows with one class each: only the targets' column is kept.
+fn of_classes(
+    members: &[Scores<'_>],
+    targets: &Targets,
+    labels: &[i64],
+    first: usize,
+    count: usize,
+) -> Vec<Vec<f64>> {
+    let out = |row: usize| targets.is_out(row);
+    let class = |row: usize| if out(row) { 0 } else { labels[row] as usize };
+    let mut column = Column::new(first, (first..first + count).map(class).collect());
+    let sizes = members.iter().map(|member| {
+        let mut found = column.add(member);
+        for (row, value) in found.iter_mut().enumerate() {
+            if out(first + row) {
+                *value = 0.0;
+            }
+        }
+        found
+    });
+    sizes.collect()
+}
+
+/// Every size of a block of rows with a distribution each: sums of all classes.
+fn of_rows(members: &[Scores<'_>], targets: &Targets, first: usize, count: usize) -> Vec<Vec<f64>> {
+    let classes = members[0].classes();
+    let mut sums = vec![0.0; count * classes];
+    let mut logs = vec![false; count];
+    let sizes = members.iter().enumerate().map(|(k, member)| {
+        add_member_quickly(member, first, classes, &mut sums, &mut logs);
+        let weight = (k + 1) as f64;
+        (0..count)
+            .map(|row| {
+                if targets.is_out(first + row) {
+                    return 0.0;
+                }
+                let sums = &sums[row * classes..][..classes];
+                target_log_prob(sums, logs[row], weight, targets.truth(first + row))
+            })
+            .collect()
+    });
+    sizes.collect()
 }
 
 /// Calls `each` with the ensemble of the first 1, 2, … K members: any metric over the size, in O(N·C) memory.

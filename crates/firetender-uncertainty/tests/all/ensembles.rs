@@ -102,6 +102,16 @@ fn every_size_is_the_average_from_scratch() {
             close(from_f32[k - 1][row], expected, 2e-6);
         }
     }
+    // A distribution with all its mass on the label takes the way over all classes.
+    let one_hot = sets[0]
+        .labels
+        .iter()
+        .flat_map(|label| (0..5).map(move |class| f64::from(u8::from(class == *label))));
+    let soft = Targets::soft(one_hot.collect(), 5);
+    let over_all = running_log_likelihoods(&members, &soft).unwrap();
+    for (a, b) in sizes.iter().flatten().zip(over_all.iter().flatten()) {
+        close(*a, *b, 1e-12);
+    }
     // Whatever the scores are given as.
     let p: Vec<Vec<f64>> = sets.iter().map(probs).collect();
     let by_probs: Vec<Scores<'_>> = p.iter().map(|p| Scores::probs(p, 5).unwrap()).collect();

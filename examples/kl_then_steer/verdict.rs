@@ -83,7 +83,21 @@ struct Sample<'a> {
     prompts: &'a [usize],
 }
 
-impl Sample<'_> {
+impl<'a> Sample<'a> {
+    fn of(
+        curves: &'a [Vec<JudgedPoint>],
+        seeds: &[usize],
+        texts: &'a [usize],
+        prompts: &'a [usize],
+    ) -> Self {
+        let curves = seeds.iter().map(|seed| curves[*seed].as_slice());
+        Self {
+            curves: curves.collect(),
+            texts,
+            prompts,
+        }
+    }
+
     fn points(&self, curve: usize, at: usize) -> TrackPoint {
         let point = &self.curves[curve][at];
         let sum = |values: &[f64], drawn: &[usize]| drawn.iter().map(|i| values[*i]).sum::<f64>();
@@ -133,15 +147,8 @@ fn of(
     let (texts, prompts) = (one[0][0].kl.len(), one[0][0].effects.len());
     let all = |n: usize| (0..n).collect::<Vec<usize>>();
     let on = |seeds: [&[usize]; 2], texts: &[usize], prompts: &[usize]| {
-        let sample = |curves: &[Vec<JudgedPoint>], seeds: &[usize]| {
-            let curves = seeds.iter().map(|seed| curves[*seed].as_slice()).collect();
-            Sample {
-                curves,
-                texts,
-                prompts,
-            }
-        };
-        statistic(&sample(one, seeds[0]), &sample(other, seeds[1]))
+        let one = Sample::of(one, seeds[0], texts, prompts);
+        statistic(&one, &Sample::of(other, seeds[1], texts, prompts))
     };
     let seeds = [all(one.len()), all(other.len())];
     let value = on([&seeds[0], &seeds[1]], &all(texts), &all(prompts));

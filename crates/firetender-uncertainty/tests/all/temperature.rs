@@ -157,7 +157,7 @@ fn no_signal_and_separable_data_are_said_to_be_so() {
 #[test]
 fn a_separable_half_does_not_ruin_the_other() {
     // Even rows are all right, one odd row is wrong by 3.
-    let mut logits = [2.0, 0.0].repeat(20);
+    let mut logits: Vec<f64> = [2.0, 0.0].repeat(20);
     (logits[6], logits[7]) = (0.0, 3.0);
     let scores = Scores::logits(&logits, 2).unwrap();
     let targets = Targets::classes(&[0; 20]);

@@ -135,7 +135,7 @@ fn judged(
             note(method, seed, &history, seconds);
             if method == trained_as && method != Method::KtsDpo {
                 let name = format!("adapter-{}-{seed}", method.name());
-                adapter.save_peft(&arguments.out.join(name), &arguments.model)?;
+                adapter.save_peft(arguments.out.join(name), &arguments.model)?;
             }
             student = Some(method::student(world, &adapter)?);
         }

@@ -99,8 +99,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let found = dee(&method, &baseline, &options)?;
     let row = &table.rows[0];
     let cost = [
-        CostModel::vgg16_ashukha2020(&arguments.method),
-        CostModel::vgg16_ashukha2020(&arguments.baseline),
+        CostModel::vgg16_ashukha2020(&arguments.method.to_ascii_lowercase()),
+        CostModel::vgg16_ashukha2020(&arguments.baseline.to_ascii_lowercase()),
     ];
     let cost = match cost {
         [Some(method), Some(baseline)] if row.model.eq_ignore_ascii_case("vgg16") => {

@@ -1,0 +1,35 @@
+//! Bargaining between learned players: games, the norms that select outcomes, learners that shape each other, and what happens when
+//! players who learned apart meet.
+//!
+//! # Should I be using this crate?
+//!
+//! Use it to ask whether agents that each learned to cooperate can cooperate with each other. Two policies trained apart may have
+//! settled on different norms; paired, they get little. That is *normative disagreement* (Stastny, Riché, Lyzhov, Treutlein, Dafoe
+//! and Clifton, "Normative Disagreement as a Challenge for Cooperative AI", 2021), and this crate poses it, plays it and measures it.
+//! For equilibria of large games, extensive forms or auctions use a game solver.
+//!
+//! # The way through
+//!
+//! 1. [`MatrixGame`]: payoffs by hand, by name ([`games::named`]) or from a file ([`games::from_file`]).
+//! 2. [`bargaining`]: the feasible hull, its frontier, the predicates, and the points that norms select ([`bargaining::solve`]).
+//! 3. [`minimax`] and [`equilibria()`]: what each can secure, and all Nash equilibria.
+//!
+//! ```
+//! use firetender_bargain::{bargaining::{Disagreement, solve}, games};
+//! # fn main() -> Result<(), firetender_bargain::BargainError> {
+//! let game = games::named("asym-bos")?;
+//! let norms = solve(&game, Disagreement::Minimax)?;
+//! println!("utilitarian {:?}, egalitarian {:?}", norms.utilitarian, norms.egalitarian);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod bargaining;
+mod equilibria;
+mod error;
+pub mod games;
+pub mod minimax;
+
+pub use equilibria::{Equilibrium, equilibria};
+pub use error::BargainError;
+pub use games::MatrixGame;

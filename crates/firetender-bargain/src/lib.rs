@@ -13,6 +13,7 @@
 //! 1. [`MatrixGame`]: payoffs by hand, by name ([`games::named`]) or from a file ([`games::from_file`]).
 //! 2. [`bargaining`]: the feasible hull, its frontier, the predicates, and the points that norms select ([`bargaining::solve`]).
 //! 3. [`minimax`] and [`equilibria()`]: what each can secure, and all Nash equilibria.
+//! 4. [`Repeated`]: the game played again and again with memory of one round; exact values, gradients, and LOLA's corrections.
 //!
 //! ```
 //! use firetender_bargain::{bargaining::{Disagreement, solve}, games};
@@ -29,7 +30,9 @@ mod equilibria;
 mod error;
 pub mod games;
 pub mod minimax;
+mod repeated;
 
 pub use equilibria::{Equilibrium, equilibria};
 pub use error::BargainError;
 pub use games::MatrixGame;
+pub use repeated::{Gradients, Lola, Parameters, Repeated, States};

@@ -86,9 +86,8 @@ impl Hull {
     #[must_use]
     pub fn above(&self, floor: [f64; 2]) -> Option<Self> {
         let mut corners = self.corners.clone();
-        for axis in 0..2 {
-            let limit = floor[axis] - self.tolerance;
-            corners = clip(&corners, axis, limit);
+        for (axis, limit) in floor.into_iter().enumerate() {
+            corners = clip(&corners, axis, limit - self.tolerance);
         }
         if corners.is_empty() {
             return None;

@@ -14,6 +14,7 @@
 //! 2. [`bargaining`]: the feasible hull, its frontier, the predicates, and the points that norms select ([`bargaining::solve`]).
 //! 3. [`minimax`] and [`equilibria()`]: what each can secure, and all Nash equilibria.
 //! 4. [`Repeated`]: the game played again and again with memory of one round; exact values, gradients, and LOLA's corrections.
+//! 5. [`train`] pairs of learners, let everyone meet everyone in [`cross_play`], and [`Score`] what they earn.
 //!
 //! ```
 //! use firetender_bargain::{bargaining::{Disagreement, solve}, games};
@@ -28,11 +29,17 @@
 pub mod bargaining;
 mod equilibria;
 mod error;
+mod evaluate;
 pub mod games;
+mod lola;
 pub mod minimax;
 mod repeated;
+mod welfare;
 
 pub use equilibria::{Equilibrium, equilibria};
 pub use error::BargainError;
+pub use evaluate::{CrossPlay, Draws, Interval, NormClass, classify, cross_play};
 pub use games::MatrixGame;
+pub use lola::{LolaOptions, Trained, train};
 pub use repeated::{Gradients, Lola, Parameters, Repeated, States};
+pub use welfare::{Score, Welfare};

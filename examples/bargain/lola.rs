@@ -1,0 +1,168 @@
+//! `bargain lola`.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use firetender_bargain::{
+    Draws, Interval, LolaOptions, NormClass, Repeated, Score, Welfare,
+    bargaining::{Disagreement, solve},
+    classify, cross_play, games, train,
+};
+use firetender_support::Failure;
+use serde_json::json;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// A game's name, or a .json or .nfg file.
+    #[arg(long)]
+    game: String,
+    /// Pairs of players, each trained apart from the others.
+    #[arg(long, default_value_t = 40)]
+    pairs: usize,
+    /// Steps.
+    #[arg(long, default_value_t = 200)]
+    steps: usize,
+    /// Step size.
+    #[arg(long, default_value_t = 1.0)]
+    rate: f64,
+    /// Weight of the shaping term; 0 learns naively.
+    #[arg(long, default_value_t = 1.0)]
+    eta: f64,
+    /// Standard deviation of the first parameters.
+    #[arg(long, default_value_t = 1.0)]
+    sigma: f64,
+    /// Discount a round.
+    #[arg(long, default_value_t = 0.96)]
+    gamma: f64,
+    /// How parameters stand for probabilities: single-logit, softmax or sigmoid-normalised (the released code's).
+    #[arg(long, default_value = "sigmoid-normalised")]
+    parameters: String,
+    /// Disagreement point `a,b` of the scores; by default the mixed minimax values.
+    #[arg(long, allow_hyphen_values = true)]
+    disagreement: Option<String>,
+    /// Seed.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let stage = games::named_or_file(&arguments.game)?;
+    let game = Repeated::new(stage.clone(), arguments.gamma)?
+        .with_parameters(crate::value::parameters(&arguments.parameters)?)?;
+    let options = LolaOptions {
+        pairs: arguments.pairs,
+        steps: arguments.steps,
+        rate: arguments.rate,
+        eta: arguments.eta,
+        sigma: arguments.sigma,
+        seed: arguments.seed,
+    };
+    let trained = train(&game, &options)?;
+    let policies = [0, 1].map(|player| {
+        let all = trained.theta[player].iter();
+        all.map(|theta| game.policy(player, theta))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    let [one, two] = policies;
+    let table = cross_play(&game, &[one?, two?])?;
+    let disagreement = match &arguments.disagreement {
+        None => Disagreement::Minimax,
+        Some(text) => match crate::numbers("disagreement", text)?[..] {
+            [a, b] => Disagreement::Given([a, b]),
+            _ => {
+                return firetender_support::fail(format!(
+                    "--disagreement {text}: expected two numbers `a,b`"
+                ));
+            }
+        },
+    };
+    let norms = solve(&stage, disagreement)?;
+    let welfare = [Welfare::Utilitarian, Welfare::Egalitarian, Welfare::Nash];
+    let best = [norms.utilitarian.ends()[0], norms.egalitarian, norms.nash];
+    let maxima: Vec<f64> = welfare
+        .iter()
+        .zip(best)
+        .map(|(w, p)| w.value(p, norms.disagreement))
+        .collect();
+    let score = Score::new(&welfare, &maxima, norms.disagreement, "theory")?;
+    let scores = table.scores(&score);
+    let draws = Draws {
+        seed: arguments.seed,
+        ..Draws::default()
+    };
+    let classes: Option<Vec<NormClass>> = trained
+        .payoffs
+        .iter()
+        .map(|p| classify(stage.name(), *p))
+        .collect();
+    let own = table.self_play(&scores, &draws)?;
+    let several = trained.payoffs.len() > 1;
+    let cross =
+        |keep: &(dyn Fn(usize, usize) -> bool + Sync)| -> Result<Option<Interval>, Failure> {
+            Ok(if several {
+                table.cross(&scores, &draws, keep)?
+            } else {
+                None
+            })
+        };
+    let all = cross(&|_, _| true)?;
+    let (same, different) = match &classes {
+        None => (None, None),
+        Some(c) => (cross(&|i, j| c[i] == c[j])?, cross(&|i, j| c[i] != c[j])?),
+    };
+    let mut counts: BTreeMap<NormClass, usize> = BTreeMap::new();
+    for class in classes.iter().flatten() {
+        *counts.entry(*class).or_default() += 1;
+    }
+    if arguments.json {
+        let counts: Vec<_> = counts
+            .iter()
+            .map(|(c, n)| json!({"class": c, "pairs": n}))
+            .collect();
+        let found = json!({
+            "game": stage.name(),
+            "pairs": trained.payoffs,
+            "classes": classes,
+            "class_counts": counts,
+            "score": score,
+            "self_play": own,
+            "cross_play": all,
+            "same_norm": same,
+            "different_norm": different,
+        });
+        return Ok(serde_json::to_string_pretty(&found)?);
+    }
+    let show = |i: Option<Interval>| match i {
+        Some(i) => format!("{:.3} [{:.3}, {:.3}]", i.mean, i.low, i.high),
+        None => "no such pair".into(),
+    };
+    let mean = |player: usize| {
+        trained.payoffs.iter().map(|p| p[player]).sum::<f64>() / trained.payoffs.len() as f64
+    };
+    let mut text = String::new();
+    writeln!(
+        text,
+        "{}: {} pairs, {} steps; self-play pays ({:.3}, {:.3}) a round",
+        stage.name(),
+        arguments.pairs,
+        arguments.steps,
+        mean(0),
+        mean(1)
+    )?;
+    for (class, n) in &counts {
+        writeln!(text, "  {n:>4} {class:?}")?;
+    }
+    writeln!(
+        text,
+        "score (share of the best by utilitarian, egalitarian or Nash welfare), with 99 % intervals over replicates"
+    )?;
+    writeln!(text, "  self-play               {}", show(Some(own)))?;
+    writeln!(text, "  cross-play, all         {}", show(all))?;
+    if classes.is_some() {
+        writeln!(text, "  cross-play, same norm   {}", show(same))?;
+        writeln!(text, "  cross-play, different   {}", show(different))?;
+    }
+    Ok(text)
+}

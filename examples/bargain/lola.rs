@@ -3,9 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use firetender_bargain::{
-    Draws, Interval, LolaOptions, NormClass, Repeated, Score, Welfare,
-    bargaining::{Disagreement, solve},
-    classify, cross_play, games, train,
+    Draws, Interval, LolaOptions, NormClass, Repeated, classify, cross_play, games, train,
 };
 use firetender_support::Failure;
 use serde_json::json;
@@ -14,37 +12,41 @@ use serde_json::json;
 pub(crate) struct Arguments {
     /// A game's name, or a .json or .nfg file.
     #[arg(long)]
-    game: String,
+    pub(crate) game: String,
     /// Pairs of players, each trained apart from the others.
     #[arg(long, default_value_t = 40)]
-    pairs: usize,
+    pub(crate) pairs: usize,
     /// Steps.
     #[arg(long, default_value_t = 200)]
-    steps: usize,
+    pub(crate) steps: usize,
     /// Step size.
     #[arg(long, default_value_t = 1.0)]
-    rate: f64,
+    pub(crate) rate: f64,
     /// Weight of the shaping term; 0 learns naively.
     #[arg(long, default_value_t = 1.0)]
-    eta: f64,
+    pub(crate) eta: f64,
     /// Standard deviation of the first parameters.
     #[arg(long, default_value_t = 1.0)]
-    sigma: f64,
+    pub(crate) sigma: f64,
     /// Discount a round.
     #[arg(long, default_value_t = 0.96)]
-    gamma: f64,
+    pub(crate) gamma: f64,
     /// How parameters stand for probabilities: single-logit, softmax or sigmoid-normalised (the released code's).
     #[arg(long, default_value = "sigmoid-normalised")]
-    parameters: String,
-    /// Disagreement point `a,b` of the scores; by default the mixed minimax values.
+    pub(crate) parameters: String,
+    /// Disagreement point of the scores: `a,b`, minimax, pure-minimax or mixed-equilibrium; by default that of the published
+    /// experiments, and the mixed minimax values for other games.
     #[arg(long, allow_hyphen_values = true)]
-    disagreement: Option<String>,
+    pub(crate) disagreement: Option<String>,
+    /// Welfare functions of the scores: utilitarian, egalitarian, nash.
+    #[arg(long)]
+    pub(crate) norms: Option<String>,
     /// Seed.
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(crate) seed: u64,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
@@ -67,26 +69,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     });
     let [one, two] = policies;
     let table = cross_play(&game, &[one?, two?])?;
-    let disagreement = match &arguments.disagreement {
-        None => Disagreement::Minimax,
-        Some(text) => match crate::numbers("disagreement", text)?[..] {
-            [a, b] => Disagreement::Given([a, b]),
-            _ => {
-                return firetender_support::fail(format!(
-                    "--disagreement {text}: expected two numbers `a,b`"
-                ));
-            }
-        },
-    };
-    let norms = solve(&stage, disagreement)?;
-    let welfare = [Welfare::Utilitarian, Welfare::Egalitarian, Welfare::Nash];
-    let best = [norms.utilitarian.ends()[0], norms.egalitarian, norms.nash];
-    let maxima: Vec<f64> = welfare
-        .iter()
-        .zip(best)
-        .map(|(w, p)| w.value(p, norms.disagreement))
-        .collect();
-    let score = Score::new(&welfare, &maxima, norms.disagreement, "theory")?;
+    let disagreement = crate::score::disagreement(arguments.disagreement.as_deref(), &stage)?;
+    let norms = crate::score::norms(arguments.norms.as_deref(), stage.name() == "asym-bos")?;
+    let score = crate::score::of_table(&stage, disagreement, &norms)?;
     let scores = table.scores(&score);
     let draws = Draws {
         seed: arguments.seed,
@@ -156,7 +141,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     }
     writeln!(
         text,
-        "score (share of the best by utilitarian, egalitarian or Nash welfare), with 99 % intervals over replicates"
+        "score (share of what the nearest norm considers best), with 99 % intervals over replicates"
     )?;
     writeln!(text, "  self-play               {}", show(Some(own)))?;
     writeln!(text, "  cross-play, all         {}", show(all))?;

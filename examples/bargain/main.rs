@@ -4,18 +4,29 @@
 //! cargo run --release --example bargain -- solve --game asym-bos
 //! cargo run --release --example bargain -- value --game ipd --theta1 0.5,-0.3,0.2,-1,0.1 --theta2=-0.4,0.6,-0.2,0.3,0.7 --gamma 0.96
 //! cargo run --release --example bargain -- lola --game asym-bos --pairs 100 --steps 200
+//! cargo run --release --example bargain -- plan --game cg --welfare util
+//! cargo run --release --example bargain -- cross-play --agents norm-adaptive --game asym-bos
+//! cargo run --release --example bargain -- meta-game --game asym-bos
+//! cargo run --release --example bargain -- tournament --game ipd
+//! cargo run --release --example bargain -- bench
 //! ```
 
 #![expect(clippy::print_stdout, reason = "the outcome goes to standard output")]
 
+mod bench;
+mod cross;
 mod lola;
+mod meta;
+mod plan;
+mod score;
 mod solve;
+mod tournament;
 mod value;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firetender_support::{Failure, finish};
+use firetender_support::{Failure, fail, finish};
 
 /// Games in which players have to agree on a norm.
 #[derive(Parser)]
@@ -32,11 +43,30 @@ enum Command {
     Value(value::Arguments),
     /// Trains pairs of learners apart, and lets everyone meet everyone.
     Lola(lola::Arguments),
+    /// The most that both can earn together, or each alone, by planning.
+    Plan(plan::Arguments),
+    /// Players who were trained or planned apart meet.
+    CrossPlay(cross::Arguments),
+    /// The game of announcing norms, built from learned players or idealised, and its solvers.
+    MetaGame(meta::Arguments),
+    /// Strategies with names, everyone against everyone, and what evolves among them.
+    Tournament(tournament::Arguments),
+    /// How fast all of it is on this machine.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    finish(run(&arguments.command))
+    match Arguments::try_parse() {
+        Ok(arguments) => finish(run(&arguments.command)),
+        // Help and the version are no errors and are printed whole.
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => {
+            let text = error.to_string();
+            let lines = text.lines().take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
+            let line = lines.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+            finish(fail(line.trim_start_matches("error: ")))
+        }
+    }
 }
 
 fn run(command: &Command) -> Result<(), Failure> {
@@ -44,6 +74,11 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Solve(arguments) => solve::run(arguments)?,
         Command::Value(arguments) => value::run(arguments)?,
         Command::Lola(arguments) => lola::run(arguments)?,
+        Command::Plan(arguments) => plan::run(arguments)?,
+        Command::CrossPlay(arguments) => cross::run(arguments)?,
+        Command::MetaGame(arguments) => meta::run(arguments)?,
+        Command::Tournament(arguments) => tournament::run(arguments)?,
+        Command::Bench(arguments) => bench::run(arguments)?,
     };
     println!("{}", text.trim_end());
     Ok(())
@@ -53,7 +88,7 @@ fn run(command: &Command) -> Result<(), Failure> {
 fn numbers(flag: &str, text: &str) -> Result<Vec<f64>, Failure> {
     let one = |part: &str| {
         let number: f64 = part.trim().parse().or_else(|_| {
-            firetender_support::fail(format!(
+            fail(format!(
                 "--{flag}: `{part}` is no number; expected numbers separated by commas"
             ))
         })?;

@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use firetender_bargain::{
     bargaining::{
-        Disagreement, Filter, Scope, Solution, is_asymmetric, is_bargaining_problem,
+        Filter, Scope, Solution, is_asymmetric, is_bargaining_problem,
         is_coordination_problem, solve,
     },
     equilibria, games, minimax,
 };
-use firetender_support::{Failure, fail};
+use firetender_support::Failure;
 use serde_json::json;
 
 #[derive(clap::Args)]
@@ -27,15 +27,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let game = games::named_or_file(&arguments.game)?;
-    let disagreement = match arguments.disagreement.as_str() {
-        "minimax" => Disagreement::Minimax,
-        "pure-minimax" => Disagreement::PureMinimax,
-        "mixed-equilibrium" => Disagreement::MixedEquilibrium,
-        text => match crate::numbers("disagreement", text)?[..] {
-            [a, b] => Disagreement::Given([a, b]),
-            _ => return fail(format!("--disagreement {text}: expected two numbers `a,b`")),
-        },
-    };
+    let disagreement = crate::score::disagreement(Some(&arguments.disagreement), &game)?;
     let norms = solve(&game, disagreement)?;
     let list = equilibria(&game)?;
     let ask = |filter| is_bargaining_problem(&game, Scope::Profiles, filter);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use firetender_bargain::{Parameters, Repeated, games};
+use firetender_bargain::{MatrixGame, Parameters, Repeated, games};
 use firetender_support::{Failure, fail};
 use serde_json::json;
 
@@ -24,6 +24,9 @@ pub(crate) struct Arguments {
     /// How parameters stand for probabilities: single-logit, softmax or sigmoid-normalised.
     #[arg(long)]
     parameters: Option<String>,
+    /// Rounds; the discounted sum over these many only, without derivatives. Needed where the discount is 1.
+    #[arg(long)]
+    horizon: Option<usize>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -42,7 +45,11 @@ pub(crate) fn parameters(name: &str) -> Result<Parameters, Failure> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let mut game = Repeated::new(games::named_or_file(&arguments.game)?, arguments.gamma)?;
+    let stage = games::named_or_file(&arguments.game)?;
+    if let Some(rounds) = arguments.horizon {
+        return finite(arguments, stage, rounds);
+    }
+    let mut game = Repeated::new(stage, arguments.gamma)?;
     if let Some(name) = &arguments.parameters {
         game = game.with_parameters(parameters(name)?)?;
     }
@@ -54,10 +61,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         let found = json!({
             "values": gradients.values,
             "per_round": gradients.values.map(|v| (1.0 - game.gamma()) * v),
-            "gradients": {
-                "own": gradients.own,
-                "cross": gradients.cross,
-            },
+            "gradients": gradients.own,
+            "cross_gradients": gradients.cross,
             "lola": found.corrections,
             "gamma": game.gamma(),
             "condition": game.condition(),
@@ -82,4 +87,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         writeln!(text, "{name:<7}{}", row(values))?;
     }
     Ok(text)
+}
+
+/// Values over a finite number of rounds.
+fn finite(arguments: &Arguments, stage: MatrixGame, rounds: usize) -> Result<String, Failure> {
+    // The discount of the sums is given apart; the game's own is not used.
+    let mut game = Repeated::new(stage, 0.0)?;
+    if let Some(name) = &arguments.parameters {
+        game = game.with_parameters(parameters(name)?)?;
+    }
+    let one = game.policy(0, &crate::numbers("theta1", &arguments.theta1)?)?;
+    let two = game.policy(1, &crate::numbers("theta2", &arguments.theta2)?)?;
+    let values = game.finite_discounted([&one, &two], rounds, arguments.gamma)?;
+    if arguments.json {
+        let found = json!({
+            "values": values,
+            "gradients": null,
+            "lola": null,
+            "gamma": arguments.gamma,
+            "horizon": rounds,
+        });
+        return Ok(serde_json::to_string_pretty(&found)?);
+    }
+    Ok(format!("V1 {:.10}  V2 {:.10}  over {rounds} rounds", values[0], values[1]))
 }

@@ -22,6 +22,14 @@ pub enum BargainError {
         /// All names, comma-separated.
         known: String,
     },
+    /// A strategy that nobody knows.
+    #[error("no strategy is called `{found}`; known are {known}")]
+    UnknownStrategy {
+        /// The name asked for.
+        found: String,
+        /// All names, comma-separated.
+        known: String,
+    },
     /// A file that cannot be read.
     #[error("{}: {source}", path.display())]
     File {

@@ -6,7 +6,7 @@ mod zoo;
 
 pub use file::{from_file, from_json, from_nfg};
 pub use matrix::MatrixGame;
-pub use zoo::{greed_fear, named, names};
+pub use zoo::{greed_fear, named, names, published_disagreement};
 
 use crate::BargainError;
 

@@ -26,16 +26,24 @@
 //! # }
 //! ```
 
+pub mod agents;
 pub mod bargaining;
+pub mod coin;
+mod dice;
 mod equilibria;
 mod error;
 mod evaluate;
 pub mod games;
 mod lola;
+pub mod markov;
+pub mod meta;
 pub mod minimax;
+pub mod plan;
+pub mod population;
 mod repeated;
 mod welfare;
 
+pub use dice::Dice;
 pub use equilibria::{Equilibrium, equilibria};
 pub use error::BargainError;
 pub use evaluate::{CrossPlay, Draws, Interval, NormClass, classify, cross_play};

@@ -15,7 +15,7 @@ pub fn mixed(game: &MatrixGame) -> [f64; 2] {
     let [rows, columns] = game.actions();
     let one = |r: usize, c: usize| game.payoffs(r, c)[0];
     let two = |c: usize, r: usize| game.payoffs(r, c)[1];
-    [value(rows, columns, one), value(columns, rows, two)]
+    [zero_sum(rows, columns, one).0, zero_sum(columns, rows, two).0]
 }
 
 /// Each player's minimax value when the other punishes with one pure action, seen before answering.
@@ -37,17 +37,27 @@ pub fn pure(game: &MatrixGame) -> [f64; 2] {
     ]
 }
 
-/// The value to the maximiser of the zero-sum game `pay(own action, other's action)`.
+/// The value to the maximiser of the zero-sum game `pay(own action, other's action)`, and the mixture of the other that holds it there.
 ///
 /// By the simplex method with Bland's rule, on `max Σ y` such that `Σ_j pay'(i, j) y_j ≤ 1`, with payoffs moved to be at least 1;
-/// the value is `1 / Σ y`, moved back.
-fn value(own: usize, other: usize, pay: impl Fn(usize, usize) -> f64) -> f64 {
-    let all = || (0..own).flat_map(|i| (0..other).map(move |j| (i, j)));
-    let low = all().map(|(i, j)| pay(i, j)).fold(f64::MAX, f64::min);
-    let high = all().map(|(i, j)| pay(i, j)).fold(f64::MIN, f64::max);
-    if low == high {
-        return low;
+/// the value is `1 / Σ y`, moved back, and the mixture `y / Σ y`. A pure saddle point is found without.
+pub(crate) fn zero_sum(
+    own: usize,
+    other: usize,
+    pay: impl Fn(usize, usize) -> f64,
+) -> (f64, Vec<f64>) {
+    let cells: Vec<f64> = (0..own).flat_map(|i| (0..other).map(move |j| (i, j))).map(|(i, j)| pay(i, j)).collect();
+    let pay = |i: usize, j: usize| cells[i * other + j];
+    let most = |j: usize| (0..own).map(|i| pay(i, j)).fold(f64::MIN, f64::max);
+    let least = |i: usize| (0..other).map(|j| pay(i, j)).fold(f64::MAX, f64::min);
+    let secured = (0..own).map(least).fold(f64::MIN, f64::max);
+    if let Some(column) = (0..other).find(|j| most(*j) <= secured) {
+        let mut mixture = vec![0.0; other];
+        mixture[column] = 1.0;
+        return (secured, mixture);
     }
+    let low = cells.iter().copied().fold(f64::MAX, f64::min);
+    let high = cells.iter().copied().fold(f64::MIN, f64::max);
     // Payoffs between 1 and 2: the tableau's numbers are near 1, whatever the units.
     let unit = high - low;
     let width = other + own + 1;
@@ -92,7 +102,13 @@ fn value(own: usize, other: usize, pay: impl Fn(usize, usize) -> f64) -> f64 {
         clear(&mut goal);
         basis[leave] = enter;
     }
-    (1.0 / goal[width - 1] - 1.0) * unit + low
+    let mut mixture = vec![0.0; other];
+    for (row, variable) in rows.iter().zip(&basis) {
+        if *variable < other {
+            mixture[*variable] = row[width - 1] / goal[width - 1];
+        }
+    }
+    ((1.0 / goal[width - 1] - 1.0) * unit + low, mixture)
 }
 
 #[cfg(test)]

@@ -212,13 +212,34 @@ impl Repeated {
     /// Expected payoff a round over a finite number of rounds, without discount.
     ///
     /// # Errors
-    /// As [`values`](Self::values); [`BargainError::Option`] for a horizon of 0.
+    /// As [`finite_discounted`](Self::finite_discounted).
     pub fn finite(&self, policies: [&[f64]; 2], rounds: usize) -> Result<[f64; 2], BargainError> {
+        let sum = self.finite_discounted(policies, rounds, 1.0)?;
+        Ok(sum.map(|s| s / rounds as f64))
+    }
+
+    /// The sum of payoffs over a finite number of rounds, discounted by `gamma` (1 at most) instead of the game's own discount.
+    ///
+    /// # Errors
+    /// As [`values`](Self::values); [`BargainError::Option`] for a horizon of 0 or a discount outside 0 to 1.
+    pub fn finite_discounted(
+        &self,
+        policies: [&[f64]; 2],
+        rounds: usize,
+        gamma: f64,
+    ) -> Result<[f64; 2], BargainError> {
         if rounds == 0 {
             return Err(BargainError::Option {
                 field: "rounds",
                 found: "0".into(),
                 expected: "at least one",
+            });
+        }
+        if !(0.0..=1.0).contains(&gamma) {
+            return Err(BargainError::Option {
+                field: "gamma",
+                found: gamma.to_string(),
+                expected: "a number from 0 to 1",
             });
         }
         let [one, two] = self.seated(policies)?;
@@ -233,21 +254,24 @@ impl Repeated {
         let profiles = self.game.profiles();
         let mut now = vec![0.0; profiles];
         joint(profiles, &mut now, 1.0);
+        let mut next = vec![0.0; profiles];
         let mut sum = [0.0; 2];
+        let mut discount = 1.0;
         for round in 0..rounds {
             if round > 0 {
-                let mut next = vec![0.0; profiles];
+                next.fill(0.0);
                 for (state, weight) in now.iter().enumerate().filter(|(_, w)| **w > 0.0) {
                     joint(state, &mut next, *weight);
                 }
-                now = next;
+                std::mem::swap(&mut now, &mut next);
+                discount *= gamma;
             }
             for (weight, pair) in now.iter().zip(self.game.table()) {
-                sum[0] += weight * pair[0];
-                sum[1] += weight * pair[1];
+                sum[0] += discount * weight * pair[0];
+                sum[1] += discount * weight * pair[1];
             }
         }
-        Ok(sum.map(|s| s / rounds as f64))
+        Ok(sum)
     }
 
     /// Values and first derivatives at a pair of parameters.

@@ -70,6 +70,38 @@ pub fn cross_play(
 }
 
 impl CrossPlay {
+    /// A table from what was earned elsewhere: `payoffs[i · n + j]` of player 1 of replicate `i` with player 2 of replicate `j`.
+    ///
+    /// # Errors
+    /// [`BargainError::TooFew`] when there is no replicate or not one pair of payoffs for each pairing, or one is not finite.
+    pub fn of(replicates: usize, payoffs: Vec<[f64; 2]>) -> Result<Self, BargainError> {
+        let finite = payoffs.iter().flatten().all(|x| x.is_finite());
+        if replicates == 0 || payoffs.len() != replicates * replicates || !finite {
+            return Err(BargainError::TooFew {
+                what: format!(
+                    "{} finite pairs of payoffs; expected {replicates} × {replicates}",
+                    payoffs.len()
+                ),
+            });
+        }
+        Ok(Self {
+            replicates,
+            payoffs,
+        })
+    }
+
+    /// The mean payoffs of the pairings that are kept; `None` when there is none.
+    #[must_use]
+    pub fn mean_payoffs(&self, keep: impl Fn(usize, usize) -> bool) -> Option<[f64; 2]> {
+        let n = self.replicates;
+        let kept: Vec<&[f64; 2]> = (0..n * n)
+            .filter(|cell| keep(cell / n, cell % n))
+            .map(|cell| &self.payoffs[cell])
+            .collect();
+        let mean = |i: usize| kept.iter().map(|p| p[i]).sum::<f64>() / kept.len() as f64;
+        (!kept.is_empty()).then(|| [mean(0), mean(1)])
+    }
+
     /// Replicates.
     #[must_use]
     pub fn replicates(&self) -> usize {

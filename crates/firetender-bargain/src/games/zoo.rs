@@ -123,6 +123,24 @@ pub fn named(name: &str) -> Result<MatrixGame, BargainError> {
     })
 }
 
+/// The disagreement point by which the published experiments score a game, where they do.
+///
+/// For `ipd` it is (−3, −3), below what anybody can be held to: with it two defectors still score ½, and with (−2, −2) nothing.
+///
+/// ```
+/// use firetender_bargain::games::published_disagreement;
+/// assert_eq!(published_disagreement("asym-bos"), Some([0.0, 0.0]));
+/// ```
+#[must_use]
+pub fn published_disagreement(name: &str) -> Option<[f64; 2]> {
+    match name {
+        "asym-bos" | "bos" => Some([0.0; 2]),
+        "bos-and-pd" | "asym-bos-and-pd" => Some([-1.0; 2]),
+        "ipd" => Some([-3.0; 2]),
+        _ => None,
+    }
+}
+
 /// A social dilemma with reward 3, punishment 1, temptation `3 + greed` and sucker's payoff `1 − fear`.
 ///
 /// # Errors

@@ -1,0 +1,165 @@
+//! Many boards at once.
+
+use rayon::prelude::*;
+
+use super::{CoinGame, CoinRules, CoinState, MOVES, nth};
+use crate::Dice;
+
+/// Boards that one thread takes at a time.
+const CHUNK: usize = 4096;
+
+/// Boards that are stepped together. What happens on a board depends on the seed, its number and the step alone.
+///
+/// ```
+/// use firetender_bargain::coin::{CoinGame, CoinLanes};
+/// let mut lanes = CoinLanes::new(CoinGame::named("cg").unwrap(), 100, 7);
+/// let mut rewards = vec![[0.0; 2]; 100];
+/// lanes.step(&vec![[0, 1]; 100], &mut rewards);
+/// assert_eq!(lanes.states().len(), 100);
+/// ```
+#[derive(Clone, Debug)]
+pub struct CoinLanes {
+    game: CoinGame,
+    key: u64,
+    time: u64,
+    states: Vec<CoinState>,
+}
+
+/// CG's rewards by `red picks | blue picks << 1 | red coin << 2` where both can pick.
+const PAYS: [[f32; 2]; 8] = [
+    [0.0, 0.0],
+    [1.0, -2.0],
+    [0.0, 1.0],
+    [1.0, -1.0],
+    [0.0, 0.0],
+    [1.0, 0.0],
+    [-2.0, 1.0],
+    [-1.0, 1.0],
+];
+
+impl CoinLanes {
+    /// Boards in their first states.
+    #[must_use]
+    pub fn new(game: CoinGame, lanes: usize, seed: u64) -> Self {
+        let key = Dice::key(seed);
+        let first = |lane: usize| game.reset(&mut Dice::keyed(key, lane as u64, 0));
+        Self {
+            states: (0..lanes).map(first).collect(),
+            key,
+            time: 0,
+            game,
+        }
+    }
+
+    /// The boards.
+    #[must_use]
+    pub fn states(&self) -> &[CoinState] {
+        &self.states
+    }
+
+    /// The game.
+    #[must_use]
+    pub fn game(&self) -> &CoinGame {
+        &self.game
+    }
+
+    /// Steps made.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
+    /// One step of every board; rewards are (red, blue).
+    ///
+    /// # Panics
+    /// When there is not one pair of actions and of rewards for each board, or there is no such move.
+    pub fn step(&mut self, actions: &[[u8; 2]], rewards: &mut [[f32; 2]]) {
+        let n = self.states.len();
+        assert_eq!([actions.len(), rewards.len()], [n; 2], "one a board");
+        self.time += 1;
+        let (game, key, time) = (&self.game, self.key, self.time);
+        let one = |(chunk, ((states, actions), rewards)): (usize, ((&mut [CoinState], &[[u8; 2]]), &mut [[f32; 2]]))| {
+            step_chunk(game, key, time, (chunk * CHUNK) as u64, states, actions, rewards);
+        };
+        if n <= CHUNK {
+            one((0, ((&mut self.states, actions), rewards)));
+            return;
+        }
+        self.states
+            .par_chunks_mut(CHUNK)
+            .zip(actions.par_chunks(CHUNK))
+            .zip(rewards.par_chunks_mut(CHUNK))
+            .enumerate()
+            .for_each(one);
+    }
+
+    /// So many steps in which all players move at random; the sums of rewards. Each chunk of boards makes all its steps before the next
+    /// one, which changes nothing and keeps it in the cache.
+    pub fn wander(&mut self, steps: u64) -> [f64; 2] {
+        let (game, key, begin) = (&self.game, self.key, self.time);
+        let moves = game.moves() as u32;
+        self.time += steps;
+        self.states
+            .par_chunks_mut(CHUNK)
+            .enumerate()
+            .map(|(chunk, states)| {
+                let first = (chunk * CHUNK) as u64;
+                let mut actions = vec![[0_u8; 2]; states.len()];
+                let mut rewards = vec![[0.0_f32; 2]; states.len()];
+                let mut sums = [0.0_f64; 2];
+                for step in 1..=steps {
+                    for (i, pair) in actions.iter_mut().enumerate() {
+                        let mut dice = Dice::keyed(!key, first + i as u64, begin + step);
+                        *pair = [dice.below(moves) as u8, dice.below(moves) as u8];
+                    }
+                    step_chunk(game, key, begin + step, first, states, &actions, &mut rewards);
+                    for pair in &rewards {
+                        sums[0] += f64::from(pair[0]);
+                        sums[1] += f64::from(pair[1]);
+                    }
+                }
+                sums
+            })
+            // Rewards are whole numbers or quarters, so the order of the sum does not show.
+            .reduce(|| [0.0; 2], |a, b| [a[0] + b[0], a[1] + b[1]])
+    }
+}
+
+fn step_chunk(
+    game: &CoinGame,
+    key: u64,
+    time: u64,
+    first: u64,
+    states: &mut [CoinState],
+    actions: &[[u8; 2]],
+    rewards: &mut [[f32; 2]],
+) {
+    let lanes = states.iter_mut().zip(actions).zip(rewards).enumerate();
+    if let CoinRules::Cg {
+        both_can_pick: true,
+    } = game.rules
+    {
+        for (i, ((state, actions), rewards)) in lanes {
+            assert!(actions[0] < 4 && actions[1] < 4, "moves {actions:?} of 4");
+            let red = MOVES[(state.players[0] & 15) as usize % 9][actions[0] as usize];
+            let blue = MOVES[(state.players[1] & 15) as usize % 9][actions[1] as usize];
+            state.players = [red, blue];
+            let coin = state.coins[0];
+            let picks = usize::from(red == coin) | usize::from(blue == coin) << 1;
+            *rewards = PAYS[picks | usize::from(state.red_coin) << 2];
+            if picks != 0 {
+                let open = !(1_u16 << red | 1 << blue) & 0x1ff;
+                let mut dice = Dice::keyed(key, first + i as u64, time);
+                state.coins[0] = nth(open, dice.below(open.count_ones()));
+                state.red_coin = !state.red_coin;
+            }
+        }
+        return;
+    }
+    for (i, ((state, actions), rewards)) in lanes {
+        let mut dice = Dice::keyed(key, first + i as u64, time);
+        let step = game.step(*state, actions.map(usize::from), &mut dice);
+        *state = step.state;
+        *rewards = step.rewards.map(|r| r as f32);
+    }
+}

@@ -1,0 +1,187 @@
+//! `bargain cross-play`.
+
+mod adaptive;
+mod fixed;
+
+use firetender_bargain::{
+    MatrixGame, Score, Welfare,
+    agents::{AmTftOptions, Mode, Norm, NormPlayer, Player, Trigger, planned_norms},
+    bargaining::Disagreement,
+    games,
+    markov::Model,
+    plan::{Horizon, JointPlan, Punishment, egalitarian_plan, evaluate},
+};
+use firetender_support::{Failure, fail};
+
+use std::sync::Arc;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Who plays: amtft (one norm each), norm-adaptive (several), or lola (learned).
+    #[arg(long)]
+    agents: String,
+    /// A payoff table's name or file, or a coin game's name (not for lola).
+    #[arg(long)]
+    game: String,
+    /// Replicates of each norm; for lola, pairs that are trained.
+    #[arg(long, visible_alias = "pairs")]
+    replicates: Option<usize>,
+    /// Steps of an episode; by default 20, and 100 in coin games. For lola: training steps, 200.
+    #[arg(long, visible_alias = "horizon")]
+    steps: Option<usize>,
+    /// Episodes where play is drawn (in coin games, and where too much can happen).
+    #[arg(long, default_value_t = 4)]
+    episodes: usize,
+    /// Norm-adaptive: probability of the favourite norm.
+    #[arg(long, default_value_t = 0.5)]
+    p: f64,
+    /// Norm-adaptive: random-switch or preference-ordering.
+    #[arg(long, default_value = "random-switch")]
+    mode: String,
+    /// amTFT's threshold, in units of reward.
+    #[arg(long)]
+    threshold: Option<f64>,
+    /// amTFT's multiplier.
+    #[arg(long)]
+    multiplier: Option<f64>,
+    /// Punishment: minimax, selfish or minus-other.
+    #[arg(long)]
+    punishment: Option<String>,
+    /// Play as the released code does, departures from the published algorithm included.
+    #[arg(long)]
+    compat: bool,
+    /// Disagreement point of the scores: `a,b`, or for payoff tables minimax, pure-minimax or mixed-equilibrium.
+    #[arg(long, allow_hyphen_values = true)]
+    disagreement: Option<String>,
+    /// Welfare functions of the scores: utilitarian, egalitarian, nash.
+    #[arg(long)]
+    norms: Option<String>,
+    /// Seed.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
+    match arguments.agents.as_str() {
+        "amtft" => fixed::run(arguments),
+        "norm-adaptive" | "norm_adaptive" | "adaptive" => adaptive::run(arguments),
+        "lola" => crate::lola::run(&crate::lola::Arguments {
+            game: arguments.game.clone(),
+            pairs: arguments.replicates.unwrap_or(40),
+            steps: arguments.steps.unwrap_or(200),
+            rate: 1.0,
+            eta: 1.0,
+            sigma: 1.0,
+            gamma: 0.96,
+            parameters: "sigmoid-normalised".into(),
+            disagreement: arguments.disagreement.clone(),
+            norms: arguments.norms.clone(),
+            seed: arguments.seed,
+            json: arguments.json,
+        }),
+        other => fail(format!("--agents {other}: expected amtft, lola or norm-adaptive")),
+    }
+}
+
+/// The game with all that is planned in it.
+struct Table {
+    model: Model,
+    steps: usize,
+    coin: bool,
+    score: Score,
+    /// `[utilitarian, egalitarian]` of each replicate.
+    norms: Vec<[Arc<Norm>; 2]>,
+    options: AmTftOptions,
+    mode: Mode,
+}
+
+impl Table {
+    fn of(arguments: &Arguments, replicates: usize) -> Result<Self, Failure> {
+        if replicates == 0 {
+            return fail("--replicates 0: expected at least one");
+        }
+        let model = crate::plan::model(&arguments.game)?;
+        let stage = games::named_or_file(&arguments.game).ok();
+        let coin = stage.is_none();
+        let steps = arguments.steps.unwrap_or(if coin { 100 } else { 20 });
+        let (threshold, multiplier) = if coin { (3.0, 6.0) } else { (10.0, 3.0) };
+        let mut options = if arguments.compat {
+            AmTftOptions::released(threshold, multiplier)
+        } else if coin {
+            AmTftOptions { threshold: 3.0, multiplier: 6.0, ..AmTftOptions::default() }
+        } else {
+            AmTftOptions::default()
+        };
+        options.threshold = arguments.threshold.unwrap_or(options.threshold);
+        options.multiplier = arguments.multiplier.unwrap_or(options.multiplier);
+        let punishment = match arguments.punishment.as_deref() {
+            None if arguments.compat => Punishment::MinusOther,
+            None | Some("minimax") => Punishment::Minimax,
+            Some("selfish") => Punishment::Selfish,
+            Some("minus-other") => Punishment::MinusOther,
+            Some(other) => return fail(format!("--punishment {other}: expected minimax, selfish or minus-other")),
+        };
+        let mode = match arguments.mode.as_str() {
+            "preference-ordering" | "preference" => Mode::PreferenceOrdering,
+            "random-switch" if arguments.compat => Mode::RandomSwitch {
+                p: arguments.p,
+                trigger: Trigger::AnyDebit,
+                keeps: true,
+                singletons: true,
+            },
+            "random-switch" => Mode::random_switch(arguments.p),
+            other => return fail(format!("--mode {other}: expected random-switch or preference-ordering")),
+        };
+        let (score, floor) = score(arguments, stage.as_ref(), &model)?;
+        let seeds: Vec<u64> = (0..replicates as u64).map(|i| arguments.seed.wrapping_mul(1 << 20) + i).collect();
+        let norms = planned_norms(&model, punishment, floor, steps.max(200), &seeds)?;
+        Ok(Self {
+            model,
+            steps,
+            coin,
+            score,
+            norms: norms.into_iter().map(|pair| pair.map(Arc::new)).collect(),
+            options,
+            mode,
+        })
+    }
+
+    /// A player with these norms (0 utilitarian, 1 egalitarian) of a replicate, the favourite first.
+    fn player(&self, replicate: usize, norms: &[usize], mode: Mode) -> Result<Player, Failure> {
+        let chosen = norms.iter().map(|n| Arc::clone(&self.norms[replicate][*n])).collect();
+        Ok(Player::Norms(NormPlayer::new(chosen, mode, self.options)?))
+    }
+}
+
+/// The score, and the disagreement point.
+fn score(arguments: &Arguments, stage: Option<&MatrixGame>, model: &Model) -> Result<(Score, [f64; 2]), Failure> {
+    let norms = crate::score::norms(arguments.norms.as_deref(), false)?;
+    let Some(stage) = stage else {
+        let floor = match arguments.disagreement.as_deref() {
+            None => [0.0; 2],
+            Some(text) => crate::score::pair(text)?,
+        };
+        // The planner's maxima: of the sum exactly, of the smaller one at the best corner of the frontier.
+        let sum = JointPlan::best(model, [1.0, 1.0], Horizon::Average)?.value();
+        let [one, two] = egalitarian_plan(model, floor, 2000, 16)?.policies(model, 0);
+        let even = evaluate(model, [&one, &two], 2000)?;
+        let best = |norm: &Welfare| match norm {
+            Welfare::Utilitarian => sum,
+            other => other.value(even, floor),
+        };
+        let maxima: Vec<f64> = norms.iter().map(best).collect();
+        return Ok((Score::new(&norms, &maxima, floor, "planner")?, floor));
+    };
+    let disagreement: Disagreement = crate::score::disagreement(arguments.disagreement.as_deref(), stage)?;
+    let score = crate::score::of_table(stage, disagreement, &norms)?;
+    let floor = score.disagreement();
+    Ok((score, floor))
+}
+
+/// Whether a name is a coin game's.
+fn is_coin(name: &str) -> bool {
+    games::named_or_file(name).is_err()
+}

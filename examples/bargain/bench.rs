@@ -29,7 +29,10 @@ pub(crate) struct Arguments {
 }
 
 /// The median time of a job in seconds.
-fn median(repetitions: usize, mut job: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+fn median(
+    repetitions: usize,
+    mut job: impl FnMut() -> Result<(), Failure>,
+) -> Result<f64, Failure> {
     let mut times = vec![];
     for _ in 0..repetitions.max(1) {
         let begun = Instant::now();
@@ -59,25 +62,48 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     }
     let pool = strategies();
     let ipd = games::named("ipd")?;
-    let how = Matches { repetitions: 2000 / less as usize, ..Matches::default() };
+    let how = Matches {
+        repetitions: 2000 / less as usize,
+        ..Matches::default()
+    };
     let matches = pool.len() * (pool.len() + 1) / 2 * how.repetitions;
     let seconds = median(n, || {
         play_matches(&ipd, &pool, &how)?;
         Ok(())
     })?;
-    rows.push(("memory_one_matches", matches as f64 / seconds, "matches of 200 rounds/s"));
+    rows.push((
+        "memory_one_matches",
+        matches as f64 / seconds,
+        "matches of 200 rounds/s",
+    ));
     let game = Repeated::new(ipd, 0.96)?.with_parameters(Parameters::SigmoidNormalised)?;
-    let options = LolaOptions { pairs: 1000 / less as usize, ..LolaOptions::default() };
+    let options = LolaOptions {
+        pairs: 1000 / less as usize,
+        ..LolaOptions::default()
+    };
     let seconds = median(n, || {
         train(&game, &options)?;
         Ok(())
     })?;
-    rows.push(("lola_pair_step", seconds / (options.pairs * options.steps) as f64 * 1e6, "µs"));
-    let bos = Repeated::new(games::named("asym-bos")?, 0.96)?.with_parameters(Parameters::SigmoidNormalised)?;
-    let trained = train(&bos, &LolaOptions { pairs: 200 / less as usize, steps: 20, ..LolaOptions::default() })?;
+    rows.push((
+        "lola_pair_step",
+        seconds / (options.pairs * options.steps) as f64 * 1e6,
+        "µs",
+    ));
+    let bos = Repeated::new(games::named("asym-bos")?, 0.96)?
+        .with_parameters(Parameters::SigmoidNormalised)?;
+    let trained = train(
+        &bos,
+        &LolaOptions {
+            pairs: 200 / less as usize,
+            steps: 20,
+            ..LolaOptions::default()
+        },
+    )?;
     let policies = |player: usize| {
         let all = trained.theta[player].iter();
-        all.map(|theta| bos.policy(player, theta)).collect::<Result<Vec<_>, _>>()
+        all.map(|theta| bos.policy(player, theta))
+            .collect::<Result<Vec<_>, _>>()
     };
     let both = [policies(0)?, policies(1)?];
     let norms = [Welfare::Utilitarian, Welfare::Egalitarian, Welfare::Nash];
@@ -97,27 +123,44 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         let mut list = vec![];
         for pair in all {
             for norm in pair {
-                list.push(Player::Norms(NormPlayer::amtft(Arc::new(norm), AmTftOptions::default())?));
+                list.push(Player::Norms(NormPlayer::amtft(
+                    Arc::new(norm),
+                    AmTftOptions::default(),
+                )?));
             }
         }
-        let rounds = Rounds { steps: 20, episodes: 1, seed: 0, exact: true, remember: false };
+        let rounds = Rounds {
+            steps: 20,
+            episodes: 1,
+            seed: 0,
+            exact: true,
+            remember: false,
+        };
         let found = pair_all(&model, [&list, &list], &rounds)?;
         let scores = found.scores(&score);
-        found.table()?.cross(&scores, &Draws::default(), |_, _| true)?;
+        found
+            .table()?
+            .cross(&scores, &Draws::default(), |_, _| true)?;
         Ok(())
     })?;
     rows.push(("amtft_asym_bos_80x80", seconds, "s"));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     if arguments.json {
-        let values: serde_json::Map<String, serde_json::Value> =
-            rows.iter().map(|(name, value, unit)| ((*name).to_owned(), json!({"value": value, "unit": unit}))).collect();
+        let values: serde_json::Map<String, serde_json::Value> = rows
+            .iter()
+            .map(|(name, value, unit)| ((*name).to_owned(), json!({"value": value, "unit": unit})))
+            .collect();
         let text = json!({"threads": threads, "repetitions": n, "quick": arguments.quick, "results": values});
         return Ok(serde_json::to_string_pretty(&text)?);
     }
     let mut text = String::new();
     writeln!(text, "medians of {n}, {threads} threads")?;
     for (name, value, unit) in rows {
-        let shown = if value > 1e5 { format!("{value:.3e}") } else { format!("{value:.3}") };
+        let shown = if value > 1e5 {
+            format!("{value:.3e}")
+        } else {
+            format!("{value:.3}")
+        };
         writeln!(text, "{name:<24}{shown:>14} {unit}")?;
     }
     Ok(text)

@@ -82,7 +82,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
             seed: arguments.seed,
             json: arguments.json,
         }),
-        other => fail(format!("--agents {other}: expected amtft, lola or norm-adaptive")),
+        other => fail(format!(
+            "--agents {other}: expected amtft, lola or norm-adaptive"
+        )),
     }
 }
 
@@ -111,7 +113,11 @@ impl Table {
         let mut options = if arguments.compat {
             AmTftOptions::released(threshold, multiplier)
         } else if coin {
-            AmTftOptions { threshold: 3.0, multiplier: 6.0, ..AmTftOptions::default() }
+            AmTftOptions {
+                threshold: 3.0,
+                multiplier: 6.0,
+                ..AmTftOptions::default()
+            }
         } else {
             AmTftOptions::default()
         };
@@ -122,7 +128,11 @@ impl Table {
             None | Some("minimax") => Punishment::Minimax,
             Some("selfish") => Punishment::Selfish,
             Some("minus-other") => Punishment::MinusOther,
-            Some(other) => return fail(format!("--punishment {other}: expected minimax, selfish or minus-other")),
+            Some(other) => {
+                return fail(format!(
+                    "--punishment {other}: expected minimax, selfish or minus-other"
+                ));
+            }
         };
         let mode = match arguments.mode.as_str() {
             "preference-ordering" | "preference" => Mode::PreferenceOrdering,
@@ -133,10 +143,16 @@ impl Table {
                 singletons: true,
             },
             "random-switch" => Mode::random_switch(arguments.p),
-            other => return fail(format!("--mode {other}: expected random-switch or preference-ordering")),
+            other => {
+                return fail(format!(
+                    "--mode {other}: expected random-switch or preference-ordering"
+                ));
+            }
         };
         let (score, floor) = score(arguments, stage.as_ref(), &model)?;
-        let seeds: Vec<u64> = (0..replicates as u64).map(|i| arguments.seed.wrapping_mul(1 << 20) + i).collect();
+        let seeds: Vec<u64> = (0..replicates as u64)
+            .map(|i| arguments.seed.wrapping_mul(1 << 20) + i)
+            .collect();
         let norms = planned_norms(&model, punishment, floor, steps.max(200), &seeds)?;
         Ok(Self {
             model,
@@ -151,13 +167,20 @@ impl Table {
 
     /// A player with these norms (0 utilitarian, 1 egalitarian) of a replicate, the favourite first.
     fn player(&self, replicate: usize, norms: &[usize], mode: Mode) -> Result<Player, Failure> {
-        let chosen = norms.iter().map(|n| Arc::clone(&self.norms[replicate][*n])).collect();
+        let chosen = norms
+            .iter()
+            .map(|n| Arc::clone(&self.norms[replicate][*n]))
+            .collect();
         Ok(Player::Norms(NormPlayer::new(chosen, mode, self.options)?))
     }
 }
 
 /// The score, and the disagreement point.
-fn score(arguments: &Arguments, stage: Option<&MatrixGame>, model: &Model) -> Result<(Score, [f64; 2]), Failure> {
+fn score(
+    arguments: &Arguments,
+    stage: Option<&MatrixGame>,
+    model: &Model,
+) -> Result<(Score, [f64; 2]), Failure> {
     let norms = crate::score::norms(arguments.norms.as_deref(), false)?;
     let Some(stage) = stage else {
         let floor = match arguments.disagreement.as_deref() {
@@ -175,7 +198,8 @@ fn score(arguments: &Arguments, stage: Option<&MatrixGame>, model: &Model) -> Re
         let maxima: Vec<f64> = norms.iter().map(best).collect();
         return Ok((Score::new(&norms, &maxima, floor, "planner")?, floor));
     };
-    let disagreement: Disagreement = crate::score::disagreement(arguments.disagreement.as_deref(), stage)?;
+    let disagreement: Disagreement =
+        crate::score::disagreement(arguments.disagreement.as_deref(), stage)?;
     let score = crate::score::of_table(stage, disagreement, &norms)?;
     let floor = score.disagreement();
     Ok((score, floor))

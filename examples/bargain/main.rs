@@ -62,8 +62,14 @@ fn main() -> ExitCode {
         Err(error) if !error.use_stderr() => error.exit(),
         Err(error) => {
             let text = error.to_string();
-            let lines = text.lines().take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
-            let line = lines.map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+            let lines = text
+                .lines()
+                .take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
+            let line = lines
+                .map(str::trim)
+                .filter(|line| !line.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ");
             finish(fail(line.trim_start_matches("error: ")))
         }
     }

@@ -32,16 +32,23 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-const NORMS: [(&str, NormClass); 3] =
-    [("E", NormClass::Egalitarian), ("M", NormClass::Mixed), ("U", NormClass::Utilitarian)];
+const NORMS: [(&str, NormClass); 3] = [
+    ("E", NormClass::Egalitarian),
+    ("M", NormClass::Mixed),
+    ("U", NormClass::Utilitarian),
+];
 
 /// Meta-games, and how many sets of pairs lacked a norm and were left out.
 fn learned(arguments: &Arguments) -> Result<(Vec<Announcements>, usize), Failure> {
     let stage = games::named_or_file(&arguments.game)?;
     if classify(stage.name(), [1.0, 1.0]).is_none() {
-        return fail(format!("--game {}: learned norms are told apart in asym-bos and asym-bos-and-pd only", arguments.game));
+        return fail(format!(
+            "--game {}: learned norms are told apart in asym-bos and asym-bos-and-pd only",
+            arguments.game
+        ));
     }
-    let game = Repeated::new(stage.clone(), 0.96)?.with_parameters(Parameters::SigmoidNormalised)?;
+    let game =
+        Repeated::new(stage.clone(), 0.96)?.with_parameters(Parameters::SigmoidNormalised)?;
     let (mut all, mut lacking) = (vec![], 0);
     for number in 0..arguments.games as u64 {
         let options = LolaOptions {
@@ -52,14 +59,24 @@ fn learned(arguments: &Arguments) -> Result<(Vec<Announcements>, usize), Failure
         let trained = train(&game, &options)?;
         let policies = |player: usize| {
             let all = trained.theta[player].iter();
-            all.map(|theta| game.policy(player, theta)).collect::<Result<Vec<_>, _>>()
+            all.map(|theta| game.policy(player, theta))
+                .collect::<Result<Vec<_>, _>>()
         };
         let table = cross_play(&game, &[policies(0)?, policies(1)?])?;
-        let classes: Vec<_> = trained.payoffs.iter().map(|p| classify(stage.name(), *p)).collect();
+        let classes: Vec<_> = trained
+            .payoffs
+            .iter()
+            .map(|p| classify(stage.name(), *p))
+            .collect();
         let mean = |a: NormClass, b: NormClass| {
             table.mean_payoffs(|i, j| i != j && classes[i] == Some(a) && classes[j] == Some(b))
         };
-        let row = |a: &(&str, NormClass)| NORMS.iter().map(|b| mean(a.1, b.1)).collect::<Option<Vec<_>>>();
+        let row = |a: &(&str, NormClass)| {
+            NORMS
+                .iter()
+                .map(|b| mean(a.1, b.1))
+                .collect::<Option<Vec<_>>>()
+        };
         match NORMS.iter().map(row).collect::<Option<Vec<_>>>() {
             Some(payoffs) => {
                 let names = NORMS.map(|(name, _)| name);
@@ -79,7 +96,11 @@ fn learned(arguments: &Arguments) -> Result<(Vec<Announcements>, usize), Failure
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let (all, lacking) = if arguments.ideal { (vec![Announcements::idealised()], 0) } else { learned(arguments)? };
+    let (all, lacking) = if arguments.ideal {
+        (vec![Announcements::idealised()], 0)
+    } else {
+        learned(arguments)?
+    };
     let n = all.len() as f64;
     let mut rows = vec![];
     for (name, solver) in Solver::all() {
@@ -92,7 +113,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         let strategies: Vec<Vec<f64>> = (0..2)
             .map(|player| {
                 let actions = found[0].strategies[player].len();
-                (0..actions).map(|a| mean(&|o| o.strategies[player][a])).collect()
+                (0..actions)
+                    .map(|a| mean(&|o| o.strategies[player][a]))
+                    .collect()
             })
             .collect();
         rows.push((
@@ -126,7 +149,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
                 ((*name).to_owned(), value)
             })
             .collect();
-        let table: Vec<Vec<_>> = (0..actions).map(|a| (0..actions).map(|b| cell(a, b)).collect()).collect();
+        let table: Vec<Vec<_>> = (0..actions)
+            .map(|a| (0..actions).map(|b| cell(a, b)).collect())
+            .collect();
         let list: Vec<_> = equilibria(all[0].game())?
             .iter()
             .map(|e| json!({"strategies": e.strategies, "payoffs": e.payoffs}))
@@ -143,8 +168,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         return Ok(serde_json::to_string_pretty(&text)?);
     }
     let mut text = String::new();
-    writeln!(text, "{} meta-games of {} announcements ({lacking} left out for want of a norm)", all.len(), labels.len())?;
-    writeln!(text, "{:<16}{:>16}{:>14}{:>24}", "", "payoffs", "coordination", "when the other answers")?;
+    writeln!(
+        text,
+        "{} meta-games of {} announcements ({lacking} left out for want of a norm)",
+        all.len(),
+        labels.len()
+    )?;
+    writeln!(
+        text,
+        "{:<16}{:>16}{:>14}{:>24}",
+        "", "payoffs", "coordination", "when the other answers"
+    )?;
     for (name, payoffs, answered, coordination, _) in &rows {
         writeln!(
             text,

@@ -34,7 +34,11 @@ pub(crate) fn model(name: &str) -> Result<Model, Failure> {
         (_, Ok(game)) => Model::of(game as &dyn MarkovGame),
         (Err(one), Err(two)) => {
             let file = name.ends_with(".json") || name.ends_with(".nfg");
-            return if file { fail(two.to_string()) } else { fail(format!("{two}; and {}", after(&one.to_string()))) };
+            return if file {
+                fail(two.to_string())
+            } else {
+                fail(format!("{two}; and {}", after(&one.to_string())))
+            };
         }
     };
     Ok(model?)
@@ -42,18 +46,24 @@ pub(crate) fn model(name: &str) -> Result<Model, Failure> {
 
 /// What follows the semicolon.
 fn after(text: &str) -> String {
-    text.split_once("; ").map_or(text, |(_, rest)| rest).replace("known are", "coin games are")
+    text.split_once("; ")
+        .map_or(text, |(_, rest)| rest)
+        .replace("known are", "coin games are")
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let model = model(&arguments.game)?;
-    let horizon = arguments.gamma.map_or(Horizon::Average, Horizon::Discounted);
+    let horizon = arguments
+        .gamma
+        .map_or(Horizon::Average, Horizon::Discounted);
     let mut weights = None;
     let plan = match arguments.welfare.as_str() {
         "egal" | "egalitarian" if arguments.gamma.is_none() => {
             egalitarian_plan(&model, [0.0; 2], 2000, 24)?
         }
-        "egal" | "egalitarian" => return fail("--welfare egal plans the average; leave out --gamma"),
+        "egal" | "egalitarian" => {
+            return fail("--welfare egal plans the average; leave out --gamma");
+        }
         other => {
             let chosen = match other {
                 "util" | "utilitarian" | "joint" => [1.0, 1.0],
@@ -61,7 +71,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
                 "blue" | "player2" | "2" => [0.0, 1.0],
                 text => match crate::numbers("welfare", text)?[..] {
                     [a, b] => [a, b],
-                    _ => return fail(format!("--welfare {text}: expected util, red, blue, egal or two weights")),
+                    _ => {
+                        return fail(format!(
+                            "--welfare {text}: expected util, red, blue, egal or two weights"
+                        ));
+                    }
                 },
             };
             weights = Some(chosen);
@@ -70,7 +84,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     };
     let [one, two] = plan.policies(&model, 0);
     let payoffs = evaluate(&model, [&one, &two], 2000)?;
-    let optimum = if weights.is_some() { plan.value() } else { payoffs[0].min(payoffs[1]) };
+    let optimum = if weights.is_some() {
+        plan.value()
+    } else {
+        payoffs[0].min(payoffs[1])
+    };
     if arguments.json {
         let found = json!({
             "game": model.name(),
@@ -83,7 +101,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         });
         return Ok(serde_json::to_string_pretty(&found)?);
     }
-    let unit = if arguments.gamma.is_some() { "discounted sum" } else { "a step" };
+    let unit = if arguments.gamma.is_some() {
+        "discounted sum"
+    } else {
+        "a step"
+    };
     Ok(format!(
         "{} ({} states): best by {} is {optimum:.9} {unit}; over 2,000 steps the plan pays ({:.4}, {:.4}) a step",
         model.name(),

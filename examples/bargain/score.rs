@@ -40,7 +40,9 @@ pub(crate) fn norms(text: Option<&str>, nash: bool) -> Result<Vec<Welfare>, Fail
         "utilitarian" | "util" | "u" => Ok(Welfare::Utilitarian),
         "egalitarian" | "egal" | "e" => Ok(Welfare::Egalitarian),
         "nash" | "n" => Ok(Welfare::Nash),
-        other => fail(format!("--norms: `{other}` is none of utilitarian, egalitarian, nash")),
+        other => fail(format!(
+            "--norms: `{other}` is none of utilitarian, egalitarian, nash"
+        )),
     };
     text.split(',').map(one).collect()
 }
@@ -57,7 +59,11 @@ pub(crate) fn of_table(
         Welfare::Nash => found.nash,
         _ => found.utilitarian.ends()[0],
     };
-    let maxima: Vec<f64> = norms.iter().map(|w| w.value(best(w), found.disagreement)).collect();
-    let made: Result<Score, BargainError> = Score::new(norms, &maxima, found.disagreement, "theory");
+    let maxima: Vec<f64> = norms
+        .iter()
+        .map(|w| w.value(best(w), found.disagreement))
+        .collect();
+    let made: Result<Score, BargainError> =
+        Score::new(norms, &maxima, found.disagreement, "theory");
     Ok(made?)
 }

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use firetender_bargain::{
     bargaining::{
-        Filter, Scope, Solution, is_asymmetric, is_bargaining_problem,
-        is_coordination_problem, solve,
+        Filter, Scope, Solution, is_asymmetric, is_bargaining_problem, is_coordination_problem,
+        solve,
     },
     equilibria, games, minimax,
 };

@@ -41,7 +41,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let game = games::named_or_file(&arguments.game)?;
     let players: Vec<Strategy> = match arguments.strategies.as_str() {
         "all" => strategies(),
-        list => list.split(',').map(Strategy::named).collect::<Result<_, _>>()?,
+        list => list
+            .split(',')
+            .map(Strategy::named)
+            .collect::<Result<_, _>>()?,
     };
     let found = tournament(&game, &players, arguments.rounds)?;
     let fitness = found.fitness();
@@ -49,7 +52,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let mut wins = vec![0.0; players.len()];
     for run in 0..arguments.runs {
         let seed = arguments.seed.wrapping_add(run);
-        let end = moran(&fitness, arguments.population, arguments.intensity, 1_000_000, seed)?;
+        let end = moran(
+            &fitness,
+            arguments.population,
+            arguments.intensity,
+            1_000_000,
+            seed,
+        )?;
         for (win, share) in wins.iter_mut().zip(end.end()) {
             *win += share / arguments.runs as f64;
         }
@@ -73,10 +82,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         return Ok(serde_json::to_string_pretty(&text)?);
     }
     let mut text = String::new();
-    writeln!(text, "{}: {} strategies, {} rounds, exact", game.name(), players.len(), arguments.rounds)?;
-    writeln!(text, "{:<28}{:>10}{:>12}{:>8}", "", "a round", "replicator", "Moran")?;
+    writeln!(
+        text,
+        "{}: {} strategies, {} rounds, exact",
+        game.name(),
+        players.len(),
+        arguments.rounds
+    )?;
+    writeln!(
+        text,
+        "{:<28}{:>10}{:>12}{:>8}",
+        "", "a round", "replicator", "Moran"
+    )?;
     for (name, mean) in &ranking {
-        writeln!(text, "{name:<28}{mean:>10.4}{:>12.3}{:>8.3}", evolved.end()[at(name)], wins[at(name)])?;
+        writeln!(
+            text,
+            "{name:<28}{mean:>10.4}{:>12.3}{:>8.3}",
+            evolved.end()[at(name)],
+            wins[at(name)]
+        )?;
     }
     Ok(text)
 }

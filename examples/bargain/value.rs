@@ -109,5 +109,8 @@ fn finite(arguments: &Arguments, stage: MatrixGame, rounds: usize) -> Result<Str
         });
         return Ok(serde_json::to_string_pretty(&found)?);
     }
-    Ok(format!("V1 {:.10}  V2 {:.10}  over {rounds} rounds", values[0], values[1]))
+    Ok(format!(
+        "V1 {:.10}  V2 {:.10}  over {rounds} rounds",
+        values[0], values[1]
+    ))
 }

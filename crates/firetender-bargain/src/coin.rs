@@ -184,6 +184,11 @@ impl CoinGame {
     }
 }
 
+/// Where a move leads.
+pub(crate) fn destination(cell: usize, action: usize) -> u8 {
+    MOVES[cell][action]
+}
+
 /// The state after both moved, with coins as they were.
 fn moved(state: CoinState, actions: [usize; 2]) -> CoinState {
     let to = |player: usize| MOVES[state.players[player] as usize][actions[player]];

@@ -113,7 +113,10 @@ mod tests {
             }
         }
         // 10,000 each; a standard deviation is 93.
-        assert!(counts.iter().all(|c| c.abs_diff(10_000) < 400), "{counts:?}");
+        assert!(
+            counts.iter().all(|c| c.abs_diff(10_000) < 400),
+            "{counts:?}"
+        );
         let mean: f64 = (0..10_000).map(|l| Dice::at(2, l, 0).unit()).sum::<f64>() / 10_000.0;
         assert!((mean - 0.5).abs() < 0.015, "{mean}");
         let mut dice = Dice::at(3, 0, 0);

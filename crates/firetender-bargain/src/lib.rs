@@ -41,6 +41,7 @@ pub mod minimax;
 pub mod plan;
 pub mod population;
 mod repeated;
+pub mod tensor;
 mod welfare;
 
 pub use dice::Dice;

@@ -42,12 +42,8 @@ pub trait MarkovGame: std::fmt::Debug + Sync {
     fn first(&self) -> Vec<(usize, f64)>;
 
     /// Adds the distribution of the next state to `next`, which is empty, and gives the expected rewards.
-    fn outcomes(
-        &self,
-        state: usize,
-        actions: [usize; 2],
-        next: &mut Vec<(usize, f64)>,
-    ) -> [f64; 2];
+    fn outcomes(&self, state: usize, actions: [usize; 2], next: &mut Vec<(usize, f64)>)
+    -> [f64; 2];
 }
 
 /// Checks that a game tells what it should: there are states and actions, distributions add up to 1 and name states that exist,
@@ -81,7 +77,9 @@ pub fn conformance(game: &dyn MarkovGame) -> Result<(), BargainError> {
             ));
         }
         if (sum - 1.0).abs() > 1e-9 {
-            return Err(format!("{place}: probabilities add up to {sum}; expected 1"));
+            return Err(format!(
+                "{place}: probabilities add up to {sum}; expected 1"
+            ));
         }
         Ok(())
     };
@@ -96,7 +94,9 @@ pub fn conformance(game: &dyn MarkovGame) -> Result<(), BargainError> {
                 let rewards = game.outcomes(state, [a, b], &mut next);
                 let place = format!("state {state}, actions ({a}, {b})");
                 if !rewards.iter().all(|r| r.is_finite()) {
-                    return fail(format!("{place}: rewards {rewards:?}; expected finite numbers"));
+                    return fail(format!(
+                        "{place}: rewards {rewards:?}; expected finite numbers"
+                    ));
                 }
                 if let Err(what) = check(&next, &place) {
                     return fail(what);
@@ -164,14 +164,24 @@ mod tests {
             vec![(0, if self.0 == 1 { 0.5 } else { 1.0 })]
         }
         fn outcomes(&self, _: usize, _: [usize; 2], next: &mut Vec<(usize, f64)>) -> [f64; 2] {
-            next.push((if self.0 == 2 { 2 } else { 1 }, if self.0 == 3 { f64::NAN } else { 1.0 }));
+            next.push((
+                if self.0 == 2 { 2 } else { 1 },
+                if self.0 == 3 { f64::NAN } else { 1.0 },
+            ));
             [0.0, if self.0 == 4 { f64::INFINITY } else { 0.0 }]
         }
     }
 
     #[test]
     fn broken_games_are_told() {
-        let parts = ["0 states", "first states", "state 2 with", "probability NaN", "inf", "too many"];
+        let parts = [
+            "0 states",
+            "first states",
+            "state 2 with",
+            "probability NaN",
+            "inf",
+            "too many",
+        ];
         for (i, part) in parts.iter().enumerate() {
             let error = conformance(&Broken(i as u8)).unwrap_err().to_string();
             assert!(error.contains(part), "{i}: {error}");

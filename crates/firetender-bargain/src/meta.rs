@@ -37,7 +37,11 @@ impl Announcements {
     /// # Errors
     /// [`BargainError::Game`] when the table is not square, has more than 8 norms or other names than norms, or holds what is no number; and when a
     /// fallback is no norm.
-    pub fn new(names: &[&str], payoffs: &[Vec<[f64; 2]>], fallback: [usize; 2]) -> Result<Self, BargainError> {
+    pub fn new(
+        names: &[&str],
+        payoffs: &[Vec<[f64; 2]>],
+        fallback: [usize; 2],
+    ) -> Result<Self, BargainError> {
         let n = names.len();
         if n == 0 || n > 8 {
             return Err(BargainError::Game {
@@ -58,7 +62,10 @@ impl Announcements {
         fallback: [usize; 2],
     ) -> Result<Self, BargainError> {
         let n = names.len();
-        if payoffs.len() != n || payoffs.iter().any(|row| row.len() != n) || fallback.iter().any(|f| *f >= n) {
+        if payoffs.len() != n
+            || payoffs.iter().any(|row| row.len() != n)
+            || fallback.iter().any(|f| *f >= n)
+        {
             return Err(BargainError::Game {
                 game: "announcements".into(),
                 what: format!("expected a table of {n} × {n} payoff pairs and fallbacks below {n}"),
@@ -69,16 +76,21 @@ impl Announcements {
             if common.is_empty() {
                 return payoffs[fallback[0]][fallback[1]];
             }
-            let share = 1.0 / common.len() as f64;
-            common.iter().fold([0.0; 2], |sum, i| {
-                let pair = payoffs[*i][*i];
-                [sum[0] + share * pair[0], sum[1] + share * pair[1]]
-            })
+            let mean = |player: usize| {
+                let sum: f64 = common.iter().map(|i| payoffs[*i][*i][player]).sum();
+                sum / common.len() as f64
+            };
+            [mean(0), mean(1)]
         };
-        let rows: Vec<Vec<[f64; 2]>> =
-            sets.iter().map(|a| sets.iter().map(|b| pay(*a, *b)).collect()).collect();
+        let rows: Vec<Vec<[f64; 2]>> = sets
+            .iter()
+            .map(|a| sets.iter().map(|b| pay(*a, *b)).collect())
+            .collect();
         let label = |set: &u32| {
-            let members: Vec<&str> = (0..n).filter(|i| set & (1 << i) != 0).map(|i| names[i]).collect();
+            let members: Vec<&str> = (0..n)
+                .filter(|i| set & (1 << i) != 0)
+                .map(|i| names[i])
+                .collect();
             format!("{{{}}}", members.join(", "))
         };
         Ok(Self {
@@ -152,19 +164,35 @@ mod tests {
         assert!(meta.game().payoffs(2, 1)[1] > meta.game().payoffs(2, 2)[1]);
         let all = equilibria(meta.game()).unwrap();
         assert!(!all.is_empty());
-        assert!(!all.iter().any(|e| e.strategies.iter().all(|s| s[2] > 1.0 - 1e-9)));
+        assert!(
+            !all.iter()
+                .any(|e| e.strategies.iter().all(|s| s[2] > 1.0 - 1e-9))
+        );
     }
 
     #[test]
     fn seven_announcements_of_three_norms() {
         let names = ["E", "M", "U"];
-        let row = |i: usize| (0..3).map(|j| if i == j { [2.0 + i as f64, 2.0 - i as f64 / 2.0] } else { [0.5, 0.25] }).collect();
+        let row = |i: usize| {
+            (0..3)
+                .map(|j| {
+                    if i == j {
+                        [2.0 + i as f64, 2.0 - i as f64 / 2.0]
+                    } else {
+                        [0.5, 0.25]
+                    }
+                })
+                .collect()
+        };
         let payoffs: Vec<Vec<[f64; 2]>> = (0..3).map(row).collect();
         let meta = Announcements::new(&names, &payoffs, [2, 0]).unwrap();
         assert_eq!(meta.game().actions(), [7, 7]);
         assert_eq!(meta.labels()[6], "{E, M, U}");
         assert_eq!(meta.game().payoffs(6, 6), [3.0, 1.5]);
-        assert_eq!(meta.coordination(&[vec![1.0 / 7.0; 7], vec![1.0 / 7.0; 7]]), 37.0 / 49.0);
+        let even = [vec![1.0 / 7.0; 7], vec![1.0 / 7.0; 7]];
+        assert!((meta.coordination(&even) - 37.0 / 49.0).abs() < 1e-12); 7], vec![1.0 / 7.0; 7]]),
+            37.0 / 49.0
+        );
         assert!(Announcements::new(&names, &payoffs[..2], [0, 0]).is_err());
         assert!(Announcements::new(&names, &payoffs, [0, 3]).is_err());
         assert!(Announcements::new(&[], &[], [0, 0]).is_err());

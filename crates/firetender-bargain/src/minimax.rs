@@ -15,7 +15,10 @@ pub fn mixed(game: &MatrixGame) -> [f64; 2] {
     let [rows, columns] = game.actions();
     let one = |r: usize, c: usize| game.payoffs(r, c)[0];
     let two = |c: usize, r: usize| game.payoffs(r, c)[1];
-    [zero_sum(rows, columns, one).0, zero_sum(columns, rows, two).0]
+    [
+        zero_sum(rows, columns, one).0,
+        zero_sum(columns, rows, two).0,
+    ]
 }
 
 /// Each player's minimax value when the other punishes with one pure action, seen before answering.
@@ -46,7 +49,10 @@ pub(crate) fn zero_sum(
     other: usize,
     pay: impl Fn(usize, usize) -> f64,
 ) -> (f64, Vec<f64>) {
-    let cells: Vec<f64> = (0..own).flat_map(|i| (0..other).map(move |j| (i, j))).map(|(i, j)| pay(i, j)).collect();
+    let cells: Vec<f64> = (0..own)
+        .flat_map(|i| (0..other).map(move |j| (i, j)))
+        .map(|(i, j)| pay(i, j))
+        .collect();
     let pay = |i: usize, j: usize| cells[i * other + j];
     let most = |j: usize| (0..own).map(|i| pay(i, j)).fold(f64::MIN, f64::max);
     let least = |i: usize| (0..other).map(|j| pay(i, j)).fold(f64::MAX, f64::min);

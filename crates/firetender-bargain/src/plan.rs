@@ -38,9 +38,14 @@ impl Policy {
     pub fn new(actions: usize, probabilities: Vec<f64>) -> Result<Self, BargainError> {
         let rows = actions > 0 && !probabilities.is_empty() && probabilities.len() % actions == 0;
         let wrong = |row: &[f64]| {
-            row.iter().any(|p| !(0.0..=1.0).contains(p)) || (row.iter().sum::<f64>() - 1.0).abs() > 1e-9
+            row.iter().any(|p| !(0.0..=1.0).contains(p))
+                || (row.iter().sum::<f64>() - 1.0).abs() > 1e-9
         };
-        if let Some(row) = if rows { probabilities.chunks(actions).position(wrong) } else { Some(0) } {
+        if let Some(row) = if rows {
+            probabilities.chunks(actions).position(wrong)
+        } else {
+            Some(0)
+        } {
             return Err(BargainError::Option {
                 field: "probabilities",
                 found: format!("{} of {actions} actions, state {row}", probabilities.len()),

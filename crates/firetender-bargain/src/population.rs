@@ -37,7 +37,11 @@ pub struct Tournament {
 /// let best = found.ranking()[0].clone();
 /// assert!(best.1 > -2.0, "{best:?}");
 /// ```
-pub fn tournament(game: &MatrixGame, players: &[Strategy], rounds: usize) -> Result<Tournament, BargainError> {
+pub fn tournament(
+    game: &MatrixGame,
+    players: &[Strategy],
+    rounds: usize,
+) -> Result<Tournament, BargainError> {
     two_actions(game)?;
     if players.is_empty() {
         return Err(BargainError::TooFew {
@@ -79,7 +83,9 @@ impl Tournament {
     pub fn ranking(&self) -> Vec<(String, f64)> {
         let n = self.names.len();
         let mean = |i: usize| {
-            let sum: f64 = (0..n).map(|j| self.payoffs[i][j][0] + self.payoffs[j][i][1]).sum();
+            let sum: f64 = (0..n)
+                .map(|j| self.payoffs[i][j][0] + self.payoffs[j][i][1])
+                .sum();
             sum / (2 * n) as f64
         };
         let mut all: Vec<_> = (0..n).map(|i| (self.names[i].clone(), mean(i))).collect();
@@ -92,7 +98,9 @@ impl Tournament {
     pub fn fitness(&self) -> Vec<Vec<f64>> {
         let n = self.names.len();
         let cell = |i: usize, j: usize| (self.payoffs[i][j][0] + self.payoffs[j][i][1]) / 2.0;
-        (0..n).map(|i| (0..n).map(|j| cell(i, j)).collect()).collect()
+        (0..n)
+            .map(|i| (0..n).map(|j| cell(i, j)).collect())
+            .collect()
     }
 }
 
@@ -106,7 +114,11 @@ mod tests {
         let game = named("ipd").unwrap();
         let found = tournament(&game, &strategies(), 200).unwrap();
         let at = |name: &str| found.names.iter().position(|n| n == name).unwrap();
-        let (c, d, t) = (at("always-cooperate"), at("always-defect"), at("tit-for-tat"));
+        let (c, d, t) = (
+            at("always-cooperate"),
+            at("always-defect"),
+            at("tit-for-tat"),
+        );
         assert_eq!(found.payoffs[c][d], [-3.0, 0.0]);
         assert_eq!(found.payoffs[t][t], [-1.0, -1.0]);
         assert!((found.payoffs[t][d][0] - (-3.0 - 2.0 * 199.0) / 200.0).abs() < 1e-12);

@@ -174,7 +174,8 @@ impl Repeated {
         let mut policy = vec![[0.0; 1]; self.states() * actions];
         for (row, out) in theta.chunks(columns).zip(policy.chunks_mut(actions)) {
             let row: Vec<[f64; 1]> = row.iter().map(|x| [*x]).collect();
-            self.parameters.probabilities(&row, out);
+            let mut slopes = row.clone();
+            self.parameters.probabilities(&row, out, &mut slopes);
         }
         Ok(policy.into_iter().map(|[p]| p).collect())
     }

@@ -15,6 +15,7 @@
 //! | `report` | `report` | figures, tables and one-file HTML reports |
 //! | `ember` | `ember` | the small chat model that is built in, with its prompts and word lists |
 //! | `uncertainty` | `uncertainty` | proper scores, calibration, ensembles, the deep-ensemble equivalent |
+//! | `bargain` | `bargain` | bargaining games, learners that shape each other, norms, cross-play |
 //!
 //! All of these are on by default. A backend is not: choose `flex` (CPU), `wgpu`, `vulkan`, `metal`, `cuda` or `rocm`, and
 //! make its device yourself, for instance `Device::flex()`. [`burn`] is re-exported so that your program uses the same one.
@@ -27,6 +28,8 @@
 //! Begin with the `guide`: load a model, look inside, find a direction, steer, measure.
 
 pub use burn;
+#[cfg(feature = "bargain")]
+pub use firetender_bargain as bargain;
 #[cfg(feature = "ember")]
 pub use firetender_ember as ember;
 #[cfg(feature = "hooks")]

@@ -9,7 +9,10 @@ use firetender_bargain::{
 use firetender_support::Failure;
 use serde_json::json;
 
-use super::{Arguments, Table, fixed::{point, show}};
+use super::{
+    Arguments, Table,
+    fixed::{point, show},
+};
 
 /// Norms that a player knows, its favourite first; player 1 likes the utilitarian one, player 2 the egalitarian.
 const GROUPS: [[(&str, &[usize]); 3]; 2] = [
@@ -24,7 +27,13 @@ struct Cell {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let replicates = arguments.replicates.unwrap_or(if crate::cross::is_coin(&arguments.game) { 6 } else { 2 });
+    let replicates = arguments
+        .replicates
+        .unwrap_or(if crate::cross::is_coin(&arguments.game) {
+            6
+        } else {
+            2
+        });
     let table = Table::of(arguments, replicates)?;
     let rounds = Rounds {
         steps: table.steps,
@@ -33,13 +42,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
         exact: !table.coin,
         remember: arguments.compat,
     };
-    let draws = Draws { seed: arguments.seed, ..Draws::default() };
+    let draws = Draws {
+        seed: arguments.seed,
+        ..Draws::default()
+    };
     let players = |seat: usize, group: usize, mode: Mode| {
         let all = (0..replicates).map(|i| table.player(i, GROUPS[seat][group].1, mode));
         all.collect::<Result<Vec<Player>, Failure>>()
     };
     let meet = |one: usize, two: usize, mode: Mode| -> Result<Cell, Failure> {
-        let found = pair_all(&table.model, [&players(0, one, mode)?, &players(1, two, mode)?], &rounds)?;
+        let found = pair_all(
+            &table.model,
+            [&players(0, one, mode)?, &players(1, two, mode)?],
+            &rounds,
+        )?;
         let scores = found.scores(&table.score);
         let found = found.table()?;
         // Players who were not trained together, as far as there are any.
@@ -48,8 +64,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
             Ok(Some(score)) if !alone => score,
             _ => found.self_play(&scores, &draws)?,
         };
-        let payoffs = found.mean_payoffs(|i, j| alone || i != j).unwrap_or([f64::NAN; 2]);
-        Ok(Cell { names: [GROUPS[0][one].0, GROUPS[1][two].0], score, payoffs })
+        let payoffs = found
+            .mean_payoffs(|i, j| alone || i != j)
+            .unwrap_or([f64::NAN; 2]);
+        Ok(Cell {
+            names: [GROUPS[0][one].0, GROUPS[1][two].0],
+            score,
+            payoffs,
+        })
     };
     let mut cells = vec![];
     for one in 0..3 {
@@ -63,15 +85,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
         for step in 0..=10 {
             let p = 0.5 + f64::from(step) * 0.05;
             let mode = match table.mode {
-                Mode::RandomSwitch { trigger, keeps, singletons, .. } => {
-                    Mode::RandomSwitch { p, trigger, keeps, singletons }
-                }
+                Mode::RandomSwitch {
+                    trigger,
+                    keeps,
+                    singletons,
+                    ..
+                } => Mode::RandomSwitch {
+                    p,
+                    trigger,
+                    keeps,
+                    singletons,
+                },
                 other => other,
             };
             sweep.push((p, meet(2, 2, mode)?, meet(0, 2, mode)?));
         }
     }
-    let find = |one: &str, two: &str| cells.iter().find(|c| c.names == [one, two]).map(|c| c.score);
+    let find = |one: &str, two: &str| {
+        cells
+            .iter()
+            .find(|c| c.names == [one, two])
+            .map(|c| c.score)
+    };
     if arguments.json {
         let rows: Vec<_> = cells
             .iter()
@@ -105,14 +140,33 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
         return Ok(serde_json::to_string_pretty(&text)?);
     }
     let mut text = String::new();
-    writeln!(text, "{}: norms that each knows, favourite first; {} steps", table.model.name(), table.steps)?;
+    writeln!(
+        text,
+        "{}: norms that each knows, favourite first; {} steps",
+        table.model.name(),
+        table.steps
+    )?;
     for c in &cells {
-        writeln!(text, "  {:<8} with {:<8} score {}  pays {}", c.names[0], c.names[1], show(Some(c.score)), point(Some(c.payoffs)))?;
+        writeln!(
+            text,
+            "  {:<8} with {:<8} score {}  pays {}",
+            c.names[0],
+            c.names[1],
+            show(Some(c.score)),
+            point(Some(c.payoffs))
+        )?;
     }
     if !sweep.is_empty() {
-        writeln!(text, "probability of the favourite: score and payoff of player 1 among adaptive players, and payoff of a stubborn player 1")?;
+        writeln!(
+            text,
+            "probability of the favourite: score and payoff of player 1 among adaptive players, and payoff of a stubborn player 1"
+        )?;
         for (p, both, stubborn) in &sweep {
-            writeln!(text, "  {p:.2}  score {:.4}  earns {:.3}  stubborn earns {:.3}", both.score.mean, both.payoffs[0], stubborn.payoffs[0])?;
+            writeln!(
+                text,
+                "  {p:.2}  score {:.4}  earns {:.3}  stubborn earns {:.3}",
+                both.score.mean, both.payoffs[0], stubborn.payoffs[0]
+            )?;
         }
     }
     Ok(text)

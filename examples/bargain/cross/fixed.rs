@@ -14,7 +14,13 @@ use super::{Arguments, Table};
 const NAMES: [&str; 2] = ["utilitarian", "egalitarian"];
 
 pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let replicates = arguments.replicates.unwrap_or(if crate::cross::is_coin(&arguments.game) { 12 } else { 40 });
+    let replicates = arguments
+        .replicates
+        .unwrap_or(if crate::cross::is_coin(&arguments.game) {
+            12
+        } else {
+            40
+        });
     let table = Table::of(arguments, replicates)?;
     // All replicates of the first norm, then all of the second.
     let players: Vec<Player> = (0..2 * replicates)
@@ -30,7 +36,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let found = pair_all(&table.model, [&players, &players], &rounds)?;
     let scores = found.scores(&table.score);
     let found = found.table()?;
-    let draws = Draws { seed: arguments.seed, ..Draws::default() };
+    let draws = Draws {
+        seed: arguments.seed,
+        ..Draws::default()
+    };
     let norm = |i: usize| i / replicates;
     let own = found.self_play(&scores, &draws)?;
     let all = found.cross(&scores, &draws, |_, _| true)?;
@@ -44,8 +53,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
         ("different_norm", pay(&|i, j| norm(i) != norm(j))),
     ];
     if arguments.json {
-        let payoffs: serde_json::Map<String, serde_json::Value> =
-            payoffs.iter().map(|(k, v)| ((*k).to_owned(), json!(v))).collect();
+        let payoffs: serde_json::Map<String, serde_json::Value> = payoffs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), json!(v)))
+            .collect();
         let text = json!({
             "agents": "amtft",
             "game": table.model.name(),

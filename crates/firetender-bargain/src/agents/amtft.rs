@@ -93,7 +93,10 @@ impl AmTftOptions {
     /// # Errors
     /// [`BargainError::Option`] when the threshold or multiplier is negative or not finite, or no punishing step is allowed.
     pub fn check(&self) -> Result<(), BargainError> {
-        for (field, value) in [("threshold", self.threshold), ("multiplier", self.multiplier)] {
+        for (field, value) in [
+            ("threshold", self.threshold),
+            ("multiplier", self.multiplier),
+        ] {
             if !(value.is_finite() && value >= 0.0) {
                 return Err(BargainError::Option {
                     field,
@@ -105,7 +108,10 @@ impl AmTftOptions {
         if self.most == 0 || self.most > 1000 || self.least > self.most || self.debit_steps == 0 {
             return Err(BargainError::Option {
                 field: "steps",
-                found: format!("least {}, most {}, debit {}", self.least, self.most, self.debit_steps),
+                found: format!(
+                    "least {}, most {}, debit {}",
+                    self.least, self.most, self.debit_steps
+                ),
                 expected: "from 1 to 1000 steps, the least no more than the most",
             });
         }
@@ -134,7 +140,11 @@ impl AmTftOptions {
         }
         let mut out: Vec<(i64, f64)> = vec![];
         for (action, p) in expected.iter().enumerate().filter(|(_, p)| **p > 0.0) {
-            let debit = if action == other_action { 0 } else { units(worth[other_action] - worth[action]) };
+            let debit = if action == other_action {
+                0
+            } else {
+                units(worth[other_action] - worth[action])
+            };
             match out.iter_mut().find(|(d, _)| *d == debit) {
                 Some((_, q)) => *q += p,
                 None => out.push((debit, *p)),
@@ -165,7 +175,15 @@ impl AmTftOptions {
         next.debit = next.debit.saturating_add(debit);
         let owed = next.debit as f64 / UNIT;
         if owed > self.threshold || (self.at_threshold && owed >= self.threshold) {
-            let steps = self.length(model, norm, seat, state, owed, usize::from(ledger.last), left);
+            let steps = self.length(
+                model,
+                norm,
+                seat,
+                state,
+                owed,
+                usize::from(ledger.last),
+                left,
+            );
             next.debit = 0;
             next.left = steps as u16;
             if self.search == Search::FromLast {
@@ -176,7 +194,10 @@ impl AmTftOptions {
     }
 
     /// For how many steps to punish.
-    #[expect(clippy::too_many_arguments, reason = "the place in the game and the debt are six numbers")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the place in the game and the debt are six numbers"
+    )]
     fn length(
         &self,
         model: &Model,
@@ -194,7 +215,9 @@ impl AmTftOptions {
         let enough = |k: usize| loss(k) >= goal - 1e-9 * (1.0 + goal.abs());
         let strongest = || {
             let best = (0..=most).map(loss).fold(f64::MIN, f64::max);
-            (0..=most).find(|k| loss(*k) >= best - 1e-9 * (1.0 + best.abs())).unwrap_or(0)
+            (0..=most)
+                .find(|k| loss(*k) >= best - 1e-9 * (1.0 + best.abs()))
+                .unwrap_or(0)
         };
         let found = match self.search {
             Search::Smallest => (0..=most).find(|k| enough(*k)).unwrap_or_else(strongest),

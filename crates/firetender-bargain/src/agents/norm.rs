@@ -57,7 +57,9 @@ impl Norm {
             let both = [&cooperate[0], &cooperate[1]];
             together.push(crate::plan::back(model, both, together[l].clone(), gamma));
         }
-        together.iter_mut().for_each(|values| model.extend_pairs(values));
+        together
+            .iter_mut()
+            .for_each(|values| model.extend_pairs(values));
         Ok(Self {
             name: name.into(),
             cooperate,
@@ -79,7 +81,14 @@ impl Norm {
         punishment: &[Policy; 2],
         seed: u64,
     ) -> Result<Self, BargainError> {
-        Self::new(model, name, plan.policies(model, seed), punishment.clone(), 0.96, 20)
+        Self::new(
+            model,
+            name,
+            plan.policies(model, seed),
+            punishment.clone(),
+            0.96,
+            20,
+        )
     }
 
     /// Its name.
@@ -114,7 +123,13 @@ impl Norm {
 
     /// What the player in the other seat gains by each of its actions over what it was to do, when `seat` cooperates now and both do
     /// afterwards, `steps` steps ahead: `Q(s, a) − E Q(s, ·)`, and `Q` itself.
-    pub(super) fn temptations(&self, model: &Model, seat: usize, state: usize, steps: usize) -> Vec<f64> {
+    pub(super) fn temptations(
+        &self,
+        model: &Model,
+        seat: usize,
+        state: usize,
+        steps: usize,
+    ) -> Vec<f64> {
         let other = 1 - seat;
         let columns = model.actions()[1];
         let after = &self.together[steps.clamp(1, self.ahead()) - 1];
@@ -122,7 +137,11 @@ impl Norm {
             let row = self.cooperate[seat].row(state).iter().enumerate();
             row.filter(|(_, p)| **p > 0.0)
                 .map(|(a, p)| {
-                    let joint = if seat == 0 { a * columns + b } else { b * columns + a };
+                    let joint = if seat == 0 {
+                        a * columns + b
+                    } else {
+                        b * columns + a
+                    };
                     let next = model.next(state, joint);
                     p * (model.rewards(state, joint)[other] + self.gamma * after[next][other])
                 })
@@ -132,7 +151,14 @@ impl Norm {
     }
 
     /// What `k` steps of punishment, of the next `steps`, cost the player in the other seat.
-    pub(super) fn loss(&self, model: &Model, seat: usize, state: usize, k: usize, steps: usize) -> f64 {
+    pub(super) fn loss(
+        &self,
+        model: &Model,
+        seat: usize,
+        state: usize,
+        k: usize,
+        steps: usize,
+    ) -> f64 {
         let steps = steps.min(self.ahead());
         let apart = self.apart.get_or_init(|| {
             let both = [&self.punish[0], &self.punish[1]];

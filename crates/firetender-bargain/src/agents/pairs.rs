@@ -31,11 +31,18 @@ pub struct Pairings {
 ///
 /// # Errors
 /// [`BargainError::TooFew`] when the lists differ in length or are empty; and as [`play_exact`] and [`simulate`].
-pub fn pair_all(model: &Model, players: [&[Player]; 2], rounds: &Rounds) -> Result<Pairings, BargainError> {
+pub fn pair_all(
+    model: &Model,
+    players: [&[Player]; 2],
+    rounds: &Rounds,
+) -> Result<Pairings, BargainError> {
     let n = players[0].len();
     if n == 0 || players[1].len() != n {
         return Err(BargainError::TooFew {
-            what: format!("{n} first and {} second players; expected as many of each", players[1].len()),
+            what: format!(
+                "{n} first and {} second players; expected as many of each",
+                players[1].len()
+            ),
         });
     }
     let one = |cell: usize| {
@@ -58,7 +65,10 @@ pub fn pair_all(model: &Model, players: [&[Player]; 2], rounds: &Rounds) -> Resu
     };
     Ok(Pairings {
         replicates: n,
-        outcomes: (0..n * n).into_par_iter().map(one).collect::<Result<_, _>>()?,
+        outcomes: (0..n * n)
+            .into_par_iter()
+            .map(one)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -69,7 +79,11 @@ impl Pairings {
     /// When there is no such replicate.
     #[must_use]
     pub fn outcomes(&self, one: usize, two: usize) -> &Outcomes {
-        assert!(two < self.replicates, "replicate {two} of {}", self.replicates);
+        assert!(
+            two < self.replicates,
+            "replicate {two} of {}",
+            self.replicates
+        );
         &self.outcomes[one * self.replicates + two]
     }
 
@@ -78,12 +92,18 @@ impl Pairings {
     /// # Errors
     /// [`BargainError::TooFew`] when a payoff is not finite.
     pub fn table(&self) -> Result<CrossPlay, BargainError> {
-        CrossPlay::of(self.replicates, self.outcomes.iter().map(Outcomes::payoffs).collect())
+        CrossPlay::of(
+            self.replicates,
+            self.outcomes.iter().map(Outcomes::payoffs).collect(),
+        )
     }
 
     /// The mean score of each pairing's episodes.
     #[must_use]
     pub fn scores(&self, score: &Score) -> Vec<f64> {
-        self.outcomes.iter().map(|o| o.mean(|pay| score.of(pay).0)).collect()
+        self.outcomes
+            .iter()
+            .map(|o| o.mean(|pay| score.of(pay).0))
+            .collect()
     }
 }

@@ -43,7 +43,11 @@ const UNIT: f64 = 4_294_967_296.0;
 /// # Errors
 /// [`BargainError::Option`] for 0 steps; [`BargainError::Policy`] when a player is for another game; [`BargainError::Game`] when there are too many
 /// situations: then [`simulate`].
-pub fn play_exact(model: &Model, players: [&Player; 2], steps: usize) -> Result<Outcomes, BargainError> {
+pub fn play_exact(
+    model: &Model,
+    players: [&Player; 2],
+    steps: usize,
+) -> Result<Outcomes, BargainError> {
     check(model, players, steps)?;
     let mut now: BTreeMap<Situation, f64> = BTreeMap::new();
     for (state, p) in model.first() {
@@ -58,7 +62,10 @@ pub fn play_exact(model: &Model, players: [&Player; 2], steps: usize) -> Result<
         let left = steps - 1 - step;
         let mut after: BTreeMap<Situation, f64> = BTreeMap::new();
         for ((state, one, two, earned), weight) in now {
-            let rows = [players[0].row(0, &one, state), players[1].row(1, &two, state)];
+            let rows = [
+                players[0].row(0, &one, state),
+                players[1].row(1, &two, state),
+            ];
             for (a, p) in rows[0].iter().enumerate().filter(|(_, p)| **p > 0.0) {
                 for (b, q) in rows[1].iter().enumerate().filter(|(_, q)| **q > 0.0) {
                     let joint = a * columns + b;
@@ -72,7 +79,14 @@ pub fn play_exact(model: &Model, players: [&Player; 2], steps: usize) -> Result<
                         continue;
                     }
                     model.successors(state, joint, |next, r| {
-                        let seen = |seat| Seen { model, seat, state, actions: [a, b], next, left };
+                        let seen = |seat| Seen {
+                            model,
+                            seat,
+                            state,
+                            actions: [a, b],
+                            next,
+                            left,
+                        };
                         let twos = players[1].observe(&seen(1), &two);
                         for (one, x) in players[0].observe(&seen(0), &one) {
                             for (two, y) in &twos {
@@ -86,7 +100,10 @@ pub fn play_exact(model: &Model, players: [&Player; 2], steps: usize) -> Result<
             if after.len() > MOST {
                 return Err(BargainError::Game {
                     game: model.name().into(),
-                    what: format!("more than {MOST} situations after {} steps; simulate it instead", step + 1),
+                    what: format!(
+                        "more than {MOST} situations after {} steps; simulate it instead",
+                        step + 1
+                    ),
                 });
             }
         }
@@ -94,7 +111,10 @@ pub fn play_exact(model: &Model, players: [&Player; 2], steps: usize) -> Result<
     }
     let mean = |earned: [i64; 2]| earned.map(|e| e as f64 / UNIT / steps as f64);
     Ok(Outcomes {
-        all: now.into_iter().map(|((.., earned), p)| (mean(earned), p)).collect(),
+        all: now
+            .into_iter()
+            .map(|((.., earned), p)| (mean(earned), p))
+            .collect(),
     })
 }
 
@@ -118,7 +138,11 @@ fn check(model: &Model, players: [&Player; 2], steps: usize) -> Result<(), Barga
                 player: seat + 1,
                 found,
                 expected,
-                what: format!("{} states, {} actions each", model.states(), model.actions()[seat]),
+                what: format!(
+                    "{} states, {} actions each",
+                    model.states(),
+                    model.actions()[seat]
+                ),
             });
         }
     }
@@ -144,7 +168,11 @@ pub struct Simulation {
 ///
 /// # Errors
 /// [`BargainError::Option`] without steps or episodes; [`BargainError::Policy`] when a player is for another game.
-pub fn simulate(model: &Model, players: [&Player; 2], how: &Simulation) -> Result<Outcomes, BargainError> {
+pub fn simulate(
+    model: &Model,
+    players: [&Player; 2],
+    how: &Simulation,
+) -> Result<Outcomes, BargainError> {
     check(model, players, how.steps.min(how.episodes))?;
     let key = Dice::key(how.seed);
     let run = |episode: usize, kept: Option<[Memory; 2]>| {
@@ -152,7 +180,9 @@ pub fn simulate(model: &Model, players: [&Player; 2], how: &Simulation) -> Resul
         let mut dice = Dice::keyed(key, lane, 0);
         let begin = |player: &Player, kept: Option<&Memory>, dice: &mut Dice| {
             let options = player.start();
-            let mut drawn = options[dice.pick(options.iter().map(|(_, p)| *p))].0.clone();
+            let mut drawn = options[dice.pick(options.iter().map(|(_, p)| *p))]
+                .0
+                .clone();
             if let Some(kept) = kept {
                 drawn.active = kept.active;
             }
@@ -160,7 +190,8 @@ pub fn simulate(model: &Model, players: [&Player; 2], how: &Simulation) -> Resul
         };
         let firsts = model.first();
         let mut state = firsts[dice.pick(firsts.iter().map(|(_, p)| *p))].0;
-        let mut memories = [0, 1].map(|i| begin(players[i], kept.as_ref().map(|k| &k[i]), &mut dice));
+        let mut memories =
+            [0, 1].map(|i| begin(players[i], kept.as_ref().map(|k| &k[i]), &mut dice));
         let mut sums = [0.0; 2];
         for step in 0..how.steps {
             let mut dice = Dice::keyed(key, lane, 1 + step as u64);
@@ -175,9 +206,20 @@ pub fn simulate(model: &Model, players: [&Player; 2], how: &Simulation) -> Resul
             let next = draw_next(model, state, joint, &mut dice);
             for i in 0..2 {
                 let left = how.steps - 1 - step;
-                let seen = Seen { model, seat: i, state, actions, next, left };
+                let seen = Seen {
+                    model,
+                    seat: i,
+                    state,
+                    actions,
+                    next,
+                    left,
+                };
                 let mut options = players[i].observe(&seen, &memories[i]);
-                let chosen = if options.len() == 1 { 0 } else { dice.pick(options.iter().map(|(_, p)| *p)) };
+                let chosen = if options.len() == 1 {
+                    0
+                } else {
+                    dice.pick(options.iter().map(|(_, p)| *p))
+                };
                 memories[i] = options.swap_remove(chosen).0;
             }
             state = next;
@@ -194,7 +236,10 @@ pub fn simulate(model: &Model, players: [&Player; 2], how: &Simulation) -> Resul
             })
             .collect()
     } else {
-        (0..how.episodes).into_par_iter().map(|e| run(e, None).0).collect()
+        (0..how.episodes)
+            .into_par_iter()
+            .map(|e| run(e, None).0)
+            .collect()
     };
     let share = 1.0 / all.len() as f64;
     Ok(Outcomes {

@@ -99,11 +99,18 @@ impl NormPlayer {
     ///
     /// # Errors
     /// [`BargainError::TooFew`] without a norm; [`BargainError::Option`] for a probability that is none, and as [`AmTftOptions::check`].
-    pub fn new(norms: Vec<Arc<Norm>>, mode: Mode, options: AmTftOptions) -> Result<Self, BargainError> {
+    pub fn new(
+        norms: Vec<Arc<Norm>>,
+        mode: Mode,
+        options: AmTftOptions,
+    ) -> Result<Self, BargainError> {
         options.check()?;
         if norms.is_empty() || norms.len() > 255 {
             return Err(BargainError::TooFew {
-                what: format!("a player with {} norms; expected from 1 to 255", norms.len()),
+                what: format!(
+                    "a player with {} norms; expected from 1 to 255",
+                    norms.len()
+                ),
             });
         }
         if let Mode::RandomSwitch { p, .. } = mode
@@ -115,7 +122,11 @@ impl NormPlayer {
                 expected: "a probability",
             });
         }
-        Ok(Self { norms, mode, options })
+        Ok(Self {
+            norms,
+            mode,
+            options,
+        })
     }
 
     /// amTFT by one norm.
@@ -135,9 +146,12 @@ impl NormPlayer {
     /// The probability of the first norm, if it switches at random.
     fn switching(&self) -> Option<(f64, Trigger, bool)> {
         match self.mode {
-            Mode::RandomSwitch { p, trigger, keeps, singletons } if singletons || self.norms.len() > 1 => {
-                Some((p, trigger, keeps))
-            }
+            Mode::RandomSwitch {
+                p,
+                trigger,
+                keeps,
+                singletons,
+            } if singletons || self.norms.len() > 1 => Some((p, trigger, keeps)),
             _ => None,
         }
     }
@@ -159,8 +173,18 @@ impl NormPlayer {
 
     fn start(&self) -> Vec<(Memory, f64)> {
         let ledgers = vec![Ledger::default(); self.norms.len()];
-        let draws = self.switching().map_or(vec![(0, 1.0)], |(p, ..)| self.draw(p, None));
-        let memory = |(active, p)| (Memory { active, ledgers: ledgers.clone() }, p);
+        let draws = self
+            .switching()
+            .map_or(vec![(0, 1.0)], |(p, ..)| self.draw(p, None));
+        let memory = |(active, p)| {
+            (
+                Memory {
+                    active,
+                    ledgers: ledgers.clone(),
+                },
+                p,
+            )
+        };
         draws.into_iter().map(memory).collect()
     }
 
@@ -178,14 +202,20 @@ impl NormPlayer {
         let other = seen.actions[1 - seen.seat];
         let mut doubted = vec![false; self.norms.len()];
         for (i, norm) in self.norms.iter().enumerate() {
-            let debits = self.options.debits(seen.model, norm, seen.seat, seen.state, other, seen.left);
+            let debits = self
+                .options
+                .debits(seen.model, norm, seen.seat, seen.state, other, seen.left);
             if let Some((_, trigger, _)) = self.switching() {
                 // Sampled debits would make the doubt itself random; what is certain decides.
                 let certain = debits.iter().all(|(d, _)| *d != 0);
                 doubted[i] = match trigger {
-                    Trigger::AnyMismatch => norm.cooperation(1 - seen.seat).row(seen.state)[other] <= 0.0,
+                    Trigger::AnyMismatch => {
+                        norm.cooperation(1 - seen.seat).row(seen.state)[other] <= 0.0
+                    }
                     Trigger::AnyDebit => certain,
-                    Trigger::Above(x) => debits.iter().all(|(d, _)| *d as f64 / 4_294_967_296.0 > x),
+                    Trigger::Above(x) => {
+                        debits.iter().all(|(d, _)| *d as f64 / 4_294_967_296.0 > x)
+                    }
                 };
                 continue;
             }
@@ -194,7 +224,13 @@ impl NormPlayer {
                 for (debit, p) in &debits {
                     let mut after = memory.clone();
                     after.ledgers[i] = self.options.book(
-                        seen.model, norm, seen.seat, &memory.ledgers[i], *debit, seen.next, seen.left,
+                        seen.model,
+                        norm,
+                        seen.seat,
+                        &memory.ledgers[i],
+                        *debit,
+                        seen.next,
+                        seen.left,
                     );
                     next.push((after, weight * p));
                 }
@@ -207,7 +243,15 @@ impl NormPlayer {
                 return self
                     .draw(p, kept)
                     .into_iter()
-                    .map(|(active, p)| (Memory { active, ..memory.clone() }, p))
+                    .map(|(active, p)| {
+                        (
+                            Memory {
+                                active,
+                                ..memory.clone()
+                            },
+                            p,
+                        )
+                    })
                     .collect();
             }
             return all;

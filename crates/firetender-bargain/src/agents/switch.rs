@@ -12,7 +12,11 @@
 #[must_use]
 pub fn mismatch(one: Option<f64>, two: Option<f64>, same_favourite: bool) -> f64 {
     let (p, q) = (one.unwrap_or(1.0), two.unwrap_or(1.0));
-    let agree = if same_favourite { p * q + (1.0 - p) * (1.0 - q) } else { p * (1.0 - q) + (1.0 - p) * q };
+    let agree = if same_favourite {
+        p * q + (1.0 - p) * (1.0 - q)
+    } else {
+        p * (1.0 - q) + (1.0 - p) * q
+    };
     1.0 - agree
 }
 

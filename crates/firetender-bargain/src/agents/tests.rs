@@ -33,11 +33,19 @@ fn pay(model: &Model, one: &Player, two: &Player, steps: usize) -> [f64; 2] {
 }
 
 fn bos_score() -> Score {
-    Score::new(&[Welfare::Utilitarian, Welfare::Egalitarian], &[5.0, 2.0], [0.0; 2], "theory").unwrap()
+    Score::new(
+        &[Welfare::Utilitarian, Welfare::Egalitarian],
+        &[5.0, 2.0],
+        [0.0; 2],
+        "theory",
+    )
+    .unwrap()
 }
 
 fn score(model: &Model, one: &Player, two: &Player) -> f64 {
-    play_exact(model, [one, two], 20).unwrap().mean(|u| bos_score().of(u).0)
+    play_exact(model, [one, two], 20)
+        .unwrap()
+        .mean(|u| bos_score().of(u).0)
 }
 
 /// Claim C3: amTFT in asymmetric Bach or Stravinsky agrees with its own norm only, since clashing earns nobody anything and nothing is owed.
@@ -72,14 +80,38 @@ fn amtft_in_the_coin_game_agrees_with_anybody() {
     let model = Model::of(&CoinGame::named("cg").unwrap()).unwrap();
     let seeds: Vec<u64> = (0..6).collect();
     let all = planned_norms(&model, Punishment::Minimax, [0.0; 2], 500, &seeds).unwrap();
-    let options = AmTftOptions { debit_steps: 1, threshold: 3.0, multiplier: 6.0, ..AmTftOptions::default() };
-    let players: Vec<Player> = all.into_iter().map(|[u, _]| amtft(&Arc::new(u), options)).collect();
-    let rounds = Rounds { steps: 100, episodes: 20, seed: 5, exact: false, remember: false };
+    let options = AmTftOptions {
+        debit_steps: 1,
+        threshold: 3.0,
+        multiplier: 6.0,
+        ..AmTftOptions::default()
+    };
+    let players: Vec<Player> = all
+        .into_iter()
+        .map(|[u, _]| amtft(&Arc::new(u), options))
+        .collect();
+    let rounds = Rounds {
+        steps: 100,
+        episodes: 20,
+        seed: 5,
+        exact: false,
+        remember: false,
+    };
     let found = pair_all(&model, [&players, &players], &rounds).unwrap();
-    let score = Score::new(&[Welfare::Utilitarian, Welfare::Egalitarian], &[0.7, 0.35], [0.0; 2], "planner").unwrap();
+    let score = Score::new(
+        &[Welfare::Utilitarian, Welfare::Egalitarian],
+        &[0.7, 0.35],
+        [0.0; 2],
+        "planner",
+    )
+    .unwrap();
     let (scores, table) = (found.scores(&score), found.table().unwrap());
     let own = table.self_play(&scores, &Draws::default()).unwrap().mean;
-    let cross = table.cross(&scores, &Draws::default(), |_, _| true).unwrap().unwrap().mean;
+    let cross = table
+        .cross(&scores, &Draws::default(), |_, _| true)
+        .unwrap()
+        .unwrap()
+        .mean;
     println!("self {own}, cross {cross}");
     assert!(own > 0.9 && cross >= 0.9 * own, "{own} {cross}");
 }
@@ -113,12 +145,24 @@ fn adaptive_players_agree_with_everyone() {
         let two = adaptive(&[&e, &u], mode);
         let fixed = |norm| amtft(norm, AmTftOptions::default());
         for (found, m) in [
-            (score(&model, &one, &fixed(&e)), mismatch(Some(p), None, false)),
-            (score(&model, &fixed(&u), &two), mismatch(Some(p), None, false)),
+            (
+                score(&model, &one, &fixed(&e)),
+                mismatch(Some(p), None, false),
+            ),
+            (
+                score(&model, &fixed(&u), &two),
+                mismatch(Some(p), None, false),
+            ),
             (score(&model, &one, &two), mismatch(Some(p), Some(p), false)),
-            (score(&model, &one, &adaptive(&[&u, &e], mode)), mismatch(Some(p), Some(p), true)),
+            (
+                score(&model, &one, &adaptive(&[&u, &e], mode)),
+                mismatch(Some(p), Some(p), true),
+            ),
         ] {
-            assert!((found - expected_score(m, 20)).abs() < 1e-9, "{p}: {found} {m}");
+            assert!(
+                (found - expected_score(m, 20)).abs() < 1e-9,
+                "{p}: {found} {m}"
+            );
         }
         if p == 0.5 {
             for other in [fixed(&u), fixed(&e), two] {
@@ -142,7 +186,10 @@ fn insisting_agrees_less_and_holding_out_pays() {
         last = now;
         let hold = pay(&model, &amtft(&u, AmTftOptions::default()), &two, 20)[0];
         let adapt = pay(&model, &one, &two, 20)[0];
-        assert!((hold - stubborn).abs() < 0.006 && (adapt - adapting).abs() < 0.006, "{p}: {hold} {adapt}");
+        assert!(
+            (hold - stubborn).abs() < 0.006 && (adapt - adapting).abs() < 0.006,
+            "{p}: {hold} {adapt}"
+        );
     }
 }
 
@@ -152,17 +199,35 @@ fn simulated_play_is_within_error_of_exact_play_and_ignores_threads() {
     let [u, e] = norms(&model, [0.0; 2]);
     let mode = Mode::random_switch(0.7);
     let (one, two) = (adaptive(&[&u, &e], mode), adaptive(&[&e, &u], mode));
-    let how = Simulation { steps: 20, episodes: 4000, seed: 1, pair: 0, remember: false };
+    let how = Simulation {
+        steps: 20,
+        episodes: 4000,
+        seed: 1,
+        pair: 0,
+        remember: false,
+    };
     let drawn = simulate(&model, [&one, &two], &how).unwrap();
     let exact = play_exact(&model, [&one, &two], 20).unwrap();
     for i in 0..2 {
         let mean = drawn.payoffs()[i];
         let variance = drawn.mean(|u| (u[i] - mean).powi(2));
         let error = (variance / 4000.0).sqrt();
-        assert!((mean - exact.payoffs()[i]).abs() < 4.0 * error, "{mean} {:?}", exact.payoffs());
+        assert!(
+            (mean - exact.payoffs()[i]).abs() < 4.0 * error,
+            "{mean} {:?}",
+            exact.payoffs()
+        );
     }
-    let single = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-    assert_eq!(single.install(|| simulate(&model, [&one, &two], &how)).unwrap(), drawn);
+    let single = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    assert_eq!(
+        single
+            .install(|| simulate(&model, [&one, &two], &how))
+            .unwrap(),
+        drawn
+    );
     let other = simulate(&model, [&one, &two], &Simulation { pair: 1, ..how }).unwrap();
     assert_ne!(other, drawn);
 }
@@ -173,9 +238,22 @@ fn one_norm_in_either_mode_is_plain_amtft() {
     let [u, _] = norms(&model, [-2.0; 2]);
     let bully = Player::Fixed(Policy::pure(2, &[1, 0, 1, 0, 1]));
     let plain = pay(&model, &amtft(&u, AmTftOptions::default()), &bully, 20);
-    assert_eq!(pay(&model, &adaptive(&[&u], Mode::random_switch(0.5)), &bully, 20), plain);
+    assert_eq!(
+        pay(
+            &model,
+            &adaptive(&[&u], Mode::random_switch(0.5)),
+            &bully,
+            20
+        ),
+        plain
+    );
     // The released wrapper never punishes.
-    let compat = Mode::RandomSwitch { p: 0.5, trigger: Trigger::AnyDebit, keeps: true, singletons: true };
+    let compat = Mode::RandomSwitch {
+        p: 0.5,
+        trigger: Trigger::AnyDebit,
+        keeps: true,
+        singletons: true,
+    };
     let released = pay(&model, &adaptive(&[&u], compat), &bully, 20);
     assert!(released[0] < plain[0], "{released:?} {plain:?}");
 }
@@ -187,8 +265,14 @@ fn preference_ordering_conforms_to_any_norm_it_knows() {
     let [u, e] = norms(&model, [0.0; 2]);
     let both = adaptive(&[&u, &e], Mode::PreferenceOrdering);
     // Published rule: a clash makes no debit in this game, so the favourite is never left.
-    assert_eq!(pay(&model, &both, &amtft(&e, AmTftOptions::default()), 20), [0.0, 0.0]);
-    assert_eq!(pay(&model, &both, &amtft(&u, AmTftOptions::default()), 20), [4.0, 1.0]);
+    assert_eq!(
+        pay(&model, &both, &amtft(&e, AmTftOptions::default()), 20),
+        [0.0, 0.0]
+    );
+    assert_eq!(
+        pay(&model, &both, &amtft(&u, AmTftOptions::default()), 20),
+        [4.0, 1.0]
+    );
 }
 
 #[test]
@@ -202,13 +286,21 @@ fn deterministic_cooperators_owe_nothing_and_lengths_are_minimal() {
             let row = norm.cooperation(1 - seat).row(state);
             let action = row.iter().position(|p| *p == 1.0).unwrap();
             let options = AmTftOptions::default();
-            assert_eq!(options.debits(&model, norm, seat, state, action, 50), [(0, 1.0)]);
+            assert_eq!(
+                options.debits(&model, norm, seat, state, action, 50),
+                [(0, 1.0)]
+            );
             assert_eq!(worth.len(), 4);
             // The chosen length is the smallest that costs enough, by looking at all.
             let owed = 2.0;
-            let ledger = player::Ledger { debit: (owed * 4_294_967_296.0) as i64, ..Default::default() };
+            let ledger = player::Ledger {
+                debit: (owed * 4_294_967_296.0) as i64,
+                ..Default::default()
+            };
             let booked = options.book(&model, norm, seat, &ledger, 0, state, 50);
-            let enough = |k: usize| norm.loss(&model, seat, state, k, 50) >= options.multiplier * owed - 1e-6;
+            let enough = |k: usize| {
+                norm.loss(&model, seat, state, k, 50) >= options.multiplier * owed - 1e-6
+            };
             match (1..=20).find(|k| enough(*k)) {
                 Some(k) => assert_eq!(usize::from(booked.left), k),
                 None => assert!(booked.left > 0),
@@ -222,14 +314,30 @@ fn wrong_players_are_refused() {
     let model = table("ipd");
     let [u, _] = norms(&model, [-2.0; 2]);
     assert!(NormPlayer::new(vec![], Mode::PreferenceOrdering, AmTftOptions::default()).is_err());
-    assert!(NormPlayer::new(vec![Arc::clone(&u)], Mode::random_switch(1.5), AmTftOptions::default()).is_err());
-    let bad = AmTftOptions { threshold: f64::NAN, ..AmTftOptions::default() };
+    assert!(
+        NormPlayer::new(
+            vec![Arc::clone(&u)],
+            Mode::random_switch(1.5),
+            AmTftOptions::default()
+        )
+        .is_err()
+    );
+    let bad = AmTftOptions {
+        threshold: f64::NAN,
+        ..AmTftOptions::default()
+    };
     assert!(NormPlayer::amtft(Arc::clone(&u), bad).is_err());
     let player = amtft(&u, AmTftOptions::default());
     assert!(play_exact(&model, [&player, &player], 0).is_err());
     let other = Player::Fixed(Policy::pure(3, &[0; 10]));
     assert!(play_exact(&model, [&player, &other], 5).is_err());
-    let rounds = Rounds { steps: 3, episodes: 1, seed: 0, exact: true, remember: false };
+    let rounds = Rounds {
+        steps: 3,
+        episodes: 1,
+        seed: 0,
+        exact: true,
+        remember: false,
+    };
     assert!(pair_all(&model, [&[player.clone()], &[]], &rounds).is_err());
     assert!(exploit(&model, &player, 0, 0).is_err());
 }

@@ -56,7 +56,8 @@ impl CoinGame {
             let swaps = own_first
                 && seat == 1
                 && (plane < 2
-                    || (plane < 4 && matches!(self.rules, CoinRules::Cg { .. } | CoinRules::AsymCg { .. })));
+                    || (plane < 4
+                        && matches!(self.rules, CoinRules::Cg { .. } | CoinRules::AsymCg { .. })));
             out[cell as usize * planes + (plane ^ usize::from(swaps))] = 1.0;
         }
     }

@@ -86,7 +86,11 @@ impl MarkovGame for CoinGame {
 
     fn first(&self) -> Vec<(usize, f64)> {
         let mut out = vec![];
-        let flags: &[bool] = if self.rules.has_flag() { &[false, true] } else { &[false] };
+        let flags: &[bool] = if self.rules.has_flag() {
+            &[false, true]
+        } else {
+            &[false]
+        };
         let all = (1_u8 << self.rules.coins()) - 1;
         let blocked = |state: &CoinState, coin: usize| self.blocked_at_reset(state, coin);
         for red in 0..CELLS {

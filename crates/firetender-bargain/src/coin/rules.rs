@@ -87,36 +87,38 @@ impl CoinRules {
     /// # Errors
     /// [`BargainError::UnknownGame`], which lists all names.
     pub fn named(name: &str) -> Result<Self, BargainError> {
-        Ok(match name.trim().to_lowercase().replace('_', "-").as_str() {
-            "cg" => Self::Cg {
-                both_can_pick: true,
+        Ok(
+            match name.trim().to_lowercase().replace('_', "-").as_str() {
+                "cg" => Self::Cg {
+                    both_can_pick: true,
+                },
+                "asym-cg" => Self::AsymCg {
+                    both_can_pick: true,
+                    punishment_helped: false,
+                },
+                "abcg" => Self::Abcg {
+                    punishment_helped: true,
+                    red_always_pays: false,
+                    red_first: false,
+                },
+                "mixed-motive-cg" => Self::MixedMotive {
+                    payoffs: [[2.0, 2.0], [1.0, 4.0]],
+                },
+                "chicken-cg" => Self::Chicken,
+                "threat-cg" => Self::Threat {
+                    threat: [-2.0, -2.0],
+                    neutralise: false,
+                },
+                "threat-cg-v2" => Self::ThreatTable,
+                "threat-cg-v3" => Self::ThreatTableCoins,
+                _ => {
+                    return Err(BargainError::UnknownGame {
+                        found: name.into(),
+                        known: NAMES.join(", "),
+                    });
+                }
             },
-            "asym-cg" => Self::AsymCg {
-                both_can_pick: true,
-                punishment_helped: false,
-            },
-            "abcg" => Self::Abcg {
-                punishment_helped: true,
-                red_always_pays: false,
-                red_first: false,
-            },
-            "mixed-motive-cg" => Self::MixedMotive {
-                payoffs: [[2.0, 2.0], [1.0, 4.0]],
-            },
-            "chicken-cg" => Self::Chicken,
-            "threat-cg" => Self::Threat {
-                threat: [-2.0, -2.0],
-                neutralise: false,
-            },
-            "threat-cg-v2" => Self::ThreatTable,
-            "threat-cg-v3" => Self::ThreatTableCoins,
-            _ => {
-                return Err(BargainError::UnknownGame {
-                    found: name.into(),
-                    known: NAMES.join(", "),
-                });
-            }
-        })
+        )
     }
 
     /// Its name; see [`names`](Self::names).

@@ -4,11 +4,26 @@ use super::*;
 use crate::markov::{MarkovGame, conformance};
 
 fn games() -> Vec<CoinGame> {
-    let mut all: Vec<_> = CoinRules::names().iter().map(|n| CoinGame::named(n).unwrap()).collect();
-    all.push(CoinGame::new(CoinRules::Cg { both_can_pick: false }));
-    all.push(CoinGame::new(CoinRules::AsymCg { both_can_pick: true, punishment_helped: true }));
-    all.push(CoinGame::new(CoinRules::Abcg { punishment_helped: true, red_always_pays: true, red_first: true }));
-    all.push(CoinGame::new(CoinRules::Threat { threat: [-2.0, -1.0], neutralise: true }));
+    let mut all: Vec<_> = CoinRules::names()
+        .iter()
+        .map(|n| CoinGame::named(n).unwrap())
+        .collect();
+    all.push(CoinGame::new(CoinRules::Cg {
+        both_can_pick: false,
+    }));
+    all.push(CoinGame::new(CoinRules::AsymCg {
+        both_can_pick: true,
+        punishment_helped: true,
+    }));
+    all.push(CoinGame::new(CoinRules::Abcg {
+        punishment_helped: true,
+        red_always_pays: true,
+        red_first: true,
+    }));
+    all.push(CoinGame::new(CoinRules::Threat {
+        threat: [-2.0, -1.0],
+        neutralise: true,
+    }));
     all
 }
 
@@ -18,7 +33,10 @@ fn moves_wrap_around_and_come_back() {
         let [right, left, down, up, stay] = MOVES[cell];
         assert_eq!(MOVES[right as usize][1], cell as u8);
         assert_eq!(MOVES[down as usize][3], cell as u8);
-        assert_eq!((left, up, stay as usize), (MOVES[right as usize][0], MOVES[down as usize][2], cell));
+        assert_eq!(
+            (left, up, stay as usize),
+            (MOVES[right as usize][0], MOVES[down as usize][2], cell)
+        );
     }
 }
 
@@ -28,7 +46,11 @@ fn new_coins_lie_off_players_and_colours_alternate() {
         let mut state = game.reset(&mut Dice::at(1, 0, 0));
         assert_ne!(state.players[0], state.players[1]);
         let coins = game.rules().coins();
-        assert!(state.coins[..coins].iter().all(|c| !state.players.contains(c)));
+        assert!(
+            state.coins[..coins]
+                .iter()
+                .all(|c| !state.players.contains(c))
+        );
         for time in 1..2000 {
             let mut choice = Dice::at(2, 0, time);
             let moves = game.moves() as u32;
@@ -69,7 +91,10 @@ fn rules_pay_what_they_say() {
     assert_eq!(pay(&cg, state([1, 2], [2, 0], true)), [-2.0, 1.0]);
     assert_eq!(pay(&cg, state([1, 1], [1, 0], true)), [-1.0, 1.0]);
     assert_eq!(pay(&cg, state([1, 1], [1, 0], false)), [1.0, -1.0]);
-    let asym = CoinRules::AsymCg { both_can_pick: true, punishment_helped: true };
+    let asym = CoinRules::AsymCg {
+        both_can_pick: true,
+        punishment_helped: true,
+    };
     assert_eq!(pay(&asym, state([1, 2], [1, 0], false)), [4.0, -2.0]);
     assert_eq!(pay(&asym, state([1, 2], [2, 0], true)), [-8.0, 1.0]);
     let abcg = CoinRules::named("abcg").unwrap();
@@ -79,7 +104,11 @@ fn rules_pay_what_they_say() {
     assert_eq!(pay(&abcg, state([5, 5], [1, 5], true)), [0.0, 0.25]);
     assert_eq!(pay(&abcg, state([5, 5], [1, 5], false)), [0.0, 3.0]);
     assert_eq!(pay(&abcg, state([1, 1], [1, 5], false)), [0.25, 0.0]);
-    let compat = CoinRules::Abcg { punishment_helped: true, red_always_pays: true, red_first: true };
+    let compat = CoinRules::Abcg {
+        punishment_helped: true,
+        red_always_pays: true,
+        red_first: true,
+    };
     assert_eq!(pay(&compat, state([5, 5], [1, 5], true)), [-0.75, 1.0]);
     assert_eq!(pay(&compat, state([1, 5], [1, 5], true)), [0.0, 0.0]);
 }
@@ -90,7 +119,10 @@ fn lanes_are_the_single_board_whatever_the_threads_and_chunks() {
         let n = 5000;
         let mut lanes = CoinLanes::new(game.clone(), n, 11);
         let mut few = CoinLanes::new(game.clone(), 3, 11);
-        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let one = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
         let mut alone = lanes.clone();
         let (mut rewards, mut other) = (vec![[0.0; 2]; n], vec![[0.0; 2]; n]);
         let mut board = game.reset(&mut Dice::at(11, 4999, 0));
@@ -106,8 +138,15 @@ fn lanes_are_the_single_board_whatever_the_threads_and_chunks() {
             one.install(|| alone.step(&actions, &mut other));
             few.step(&actions[..3], &mut other[..3]);
             assert_eq!(&rewards[..3], &other[..3]);
-            let step = game.step(board, actions[4999].map(usize::from), &mut Dice::at(11, 4999, time));
-            assert_eq!((rewards[4999], lanes.states()[4999]), (step.rewards.map(|r| r as f32), step.state));
+            let step = game.step(
+                board,
+                actions[4999].map(usize::from),
+                &mut Dice::at(11, 4999, time),
+            );
+            assert_eq!(
+                (rewards[4999], lanes.states()[4999]),
+                (step.rewards.map(|r| r as f32), step.state)
+            );
             board = step.state;
         }
         assert_eq!(lanes.states(), alone.states());
@@ -138,7 +177,11 @@ fn all_states_are_listed_and_drawn_as_often_as_they_should() {
     }
     let game = CoinGame::named("abcg").unwrap();
     // Both are on the red coin after this step.
-    let state = CoinState { players: [0, 2], coins: [1, 5, 0, 0, 0], red_coin: true };
+    let state = CoinState {
+        players: [0, 2],
+        coins: [1, 5, 0, 0, 0],
+        red_coin: true,
+    };
     let mut next = vec![];
     let rewards = game.outcomes(game.index(&state), [0, 1], &mut next);
     assert_eq!(rewards, [2.0, 0.0]);
@@ -153,7 +196,10 @@ fn all_states_are_listed_and_drawn_as_often_as_they_should() {
     assert_eq!(expected.len(), counts.len());
     for (state, share) in expected {
         let found = counts[&state] / 50_000.0;
-        assert!((found - share).abs() < 5.0 * (share / 50_000.0).sqrt(), "{state}: {found} {share}");
+        assert!(
+            (found - share).abs() < 5.0 * (share / 50_000.0).sqrt(),
+            "{state}: {found} {share}"
+        );
     }
 }
 
@@ -170,7 +216,11 @@ fn observations_are_one_hot() {
         }
     }
     let game = CoinGame::named("cg").unwrap();
-    let state = CoinState { players: [0, 4], coins: [8, 0, 0, 0, 0], red_coin: true };
+    let state = CoinState {
+        players: [0, 4],
+        coins: [8, 0, 0, 0, 0],
+        red_coin: true,
+    };
     let mut out = vec![0.0; 36];
     game.observe(&state, 1, true, &mut out);
     assert_eq!((out[1], out[16], out[35]), (1.0, 1.0, 1.0));

@@ -86,14 +86,16 @@ pub fn from_nfg(text: &str) -> Result<MatrixGame, BargainError> {
     with_choices(nfg::parse(text, "game", "NFG text")?)
 }
 
-
 /// A description in which a player has one action only is a mistake more often than a game; [`MatrixGame::new`] takes it.
 fn with_choices(game: MatrixGame) -> Result<MatrixGame, BargainError> {
     match game.actions().iter().position(|n| *n < 2) {
         None => Ok(game),
         Some(player) => Err(BargainError::Game {
             game: game.name().into(),
-            what: format!("player {} has one action; expected at least two to choose from", player + 1),
+            what: format!(
+                "player {} has one action; expected at least two to choose from",
+                player + 1
+            ),
         }),
     }
 }

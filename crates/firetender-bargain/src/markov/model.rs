@@ -134,7 +134,9 @@ impl Model {
 
     /// [`extend`](Self::extend) for numbers.
     pub(crate) fn extend_numbers(&self, values: &mut Vec<f64>) {
-        self.extend(values, |lottery, v| lottery.iter().map(|(s, p)| p * v[*s]).sum());
+        self.extend(values, |lottery, v| {
+            lottery.iter().map(|(s, p)| p * v[*s]).sum()
+        });
     }
 
     /// [`extend`](Self::extend) for a pair of values a state.
@@ -149,7 +151,10 @@ impl Model {
     /// The largest difference between two rewards of one player: what tolerances are relative to.
     pub(crate) fn scale(&self) -> f64 {
         let spread = |i: usize| {
-            let (low, high) = self.rewards.iter().fold((f64::MAX, f64::MIN), |(l, h), r| (l.min(r[i]), h.max(r[i])));
+            let (low, high) = self
+                .rewards
+                .iter()
+                .fold((f64::MAX, f64::MIN), |(l, h), r| (l.min(r[i]), h.max(r[i])));
             high - low
         };
         spread(0).max(spread(1)).max(1e-300)

@@ -22,7 +22,11 @@ pub fn alpha_rank(game: &MatrixGame) -> Vec<f64> {
     for _ in 0..60 {
         alpha *= 2.0;
         let next = stationary(game, alpha);
-        let change = next.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let change = next
+            .iter()
+            .zip(&found)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f64::max);
         found = next;
         if change < 1e-5 && alpha * game.scale() > 0.1 {
             break;
@@ -55,10 +59,12 @@ fn stationary(game: &MatrixGame, alpha: f64) -> Vec<f64> {
             let now = game.payoffs(a, b);
             let from = a * n2 + b;
             for other in (0..n1).filter(|o| *o != a) {
-                chain[from * n + other * n2 + b] = rate * fixation(alpha, game.payoffs(other, b)[0] - now[0]);
+                chain[from * n + other * n2 + b] =
+                    rate * fixation(alpha, game.payoffs(other, b)[0] - now[0]);
             }
             for other in (0..n2).filter(|o| *o != b) {
-                chain[from * n + a * n2 + other] = rate * fixation(alpha, game.payoffs(a, other)[1] - now[1]);
+                chain[from * n + a * n2 + other] =
+                    rate * fixation(alpha, game.payoffs(a, other)[1] - now[1]);
             }
         }
     }
@@ -123,10 +129,18 @@ mod tests {
     #[test]
     fn matching_pennies_cycle_and_coordination_is_found() {
         let pennies = alpha_rank(&named("imp").unwrap());
-        assert!(pennies.iter().all(|p| (p - 0.25).abs() < 1e-6), "{pennies:?}");
+        assert!(
+            pennies.iter().all(|p| (p - 0.25).abs() < 1e-6),
+            "{pennies:?}"
+        );
         let bos = alpha_rank(&named("bos").unwrap());
-        assert!((bos[0] - 0.5).abs() < 1e-6 && (bos[3] - 0.5).abs() < 1e-6, "{bos:?}");
+        assert!(
+            (bos[0] - 0.5).abs() < 1e-6 && (bos[3] - 0.5).abs() < 1e-6,
+            "{bos:?}"
+        );
         assert!((fixation(1.0, 0.0) - 0.02).abs() < 1e-12);
-        assert!((fixation(1.0, 1e-9) - 0.02).abs() < 1e-6 && (fixation(1.0, -1e-9) - 0.02).abs() < 1e-6);
+        assert!(
+            (fixation(1.0, 1e-9) - 0.02).abs() < 1e-6 && (fixation(1.0, -1e-9) - 0.02).abs() < 1e-6
+        );
     }
 }

@@ -20,7 +20,7 @@ pub enum Solver {
     Replicator,
     /// α-rank's distribution of each player's announcements.
     AlphaRankMix,
-    /// α-rank's most frequent joint announcement.
+    /// The announcement of each player that is most frequent by α-rank.
     AlphaRankMax,
     /// The announcement with the most of `τ · own payoff when the other answers it best + (1 − τ) · own mean payoff`.
     Tau(f64),
@@ -72,7 +72,10 @@ impl Solver {
         let game = meta.game();
         let strategies = self.strategies(game, seed)?;
         let payoffs = game.expected(&strategies[0], &strategies[1]);
-        let answered = [answered(game, &strategies[0]), answered(&game.swapped(), &strategies[1])];
+        let answered = [
+            answered(game, &strategies[0]),
+            answered(&game.swapped(), &strategies[1]),
+        ];
         Ok(Outcome {
             coordination: meta.coordination(&strategies),
             payoffs,
@@ -85,27 +88,32 @@ impl Solver {
         let [n1, n2] = game.actions();
         let swapped = game.swapped();
         let both = |rule: &dyn Fn(&MatrixGame, usize) -> f64| {
-            [pure(n1, &|a| rule(game, a)), pure(n2, &|a| rule(&swapped, a))]
+            [
+                pure(n1, &|a| rule(game, a)),
+                pure(n2, &|a| rule(&swapped, a)),
+            ]
         };
         let even = |n: usize| vec![1.0 / n as f64; n];
         Ok(match self {
-            Self::Minimum => both(&|g, a| (0..g.actions()[1]).map(|b| g.payoffs(a, b)[0]).fold(f64::MAX, f64::min)),
+            Self::Minimum => both(&|g, a| {
+                (0..g.actions()[1])
+                    .map(|b| g.payoffs(a, b)[0])
+                    .fold(f64::MAX, f64::min)
+            }),
             Self::Uniform => both(&mean),
             Self::Random => [even(n1), even(n2)],
             Self::Replicator => {
                 let start = [dirichlet(n1, seed, 0), dirichlet(n2, seed, 1)];
                 replicator(game, &start, 50_000, 1e-3)
             }
-            Self::AlphaRankMix => {
-                let joint = alpha_rank(game);
-                let own = |a: usize| joint[a * n2..(a + 1) * n2].iter().sum();
-                let other = |b: usize| (0..n1).map(|a| joint[a * n2 + b]).sum();
-                [(0..n1).map(own).collect(), (0..n2).map(other).collect()]
-            }
+            Self::AlphaRankMix => marginals(&alpha_rank(game), n1, n2),
             Self::AlphaRankMax => {
                 let joint = alpha_rank(game);
                 let best = first_best(joint.len(), &|i| joint[i]);
-                [pure(n1, &|a| f64::from(a == best / n2)), pure(n2, &|b| f64::from(b == best % n2))]
+                [
+                    pure(n1, &|a| f64::from(a == best / n2)),
+                    pure(n2, &|b| f64::from(b == best % n2)),
+                ]
             }
             Self::Tau(tau) => {
                 if !(0.0..=1.0).contains(&tau) {
@@ -133,6 +141,13 @@ impl Solver {
     }
 }
 
+/// How often each player takes each action.
+fn marginals(joint: &[f64], n1: usize, n2: usize) -> [Vec<f64>; 2] {
+    let own = |a: usize| joint[a * n2..(a + 1) * n2].iter().sum();
+    let other = |b: usize| (0..n1).map(|a| joint[a * n2 + b]).sum();
+    [(0..n1).map(own).collect(), (0..n2).map(other).collect()]
+}
+
 fn mean(game: &MatrixGame, a: usize) -> f64 {
     let n = game.actions()[1];
     (0..n).map(|b| game.payoffs(a, b)[0]).sum::<f64>() / n as f64
@@ -140,7 +155,9 @@ fn mean(game: &MatrixGame, a: usize) -> f64 {
 
 fn first_best(n: usize, value: &dyn Fn(usize) -> f64) -> usize {
     let best = (0..n).map(value).fold(f64::MIN, f64::max);
-    (0..n).find(|i| value(*i) >= best - 1e-12 * (1.0 + best.abs())).unwrap_or(0)
+    (0..n)
+        .find(|i| value(*i) >= best - 1e-12 * (1.0 + best.abs()))
+        .unwrap_or(0)
 }
 
 /// The first action that is best, with certainty.
@@ -160,7 +177,11 @@ fn answered(game: &MatrixGame, own: &[f64]) -> f64 {
     };
     let all: Vec<[f64; 2]> = (0..n).map(against).collect();
     let best = all.iter().map(|v| v[1]).fold(f64::MIN, f64::max);
-    let kept: Vec<f64> = all.iter().filter(|v| v[1] >= best - 1e-9 * (1.0 + best.abs())).map(|v| v[0]).collect();
+    let kept: Vec<f64> = all
+        .iter()
+        .filter(|v| v[1] >= best - 1e-9 * (1.0 + best.abs()))
+        .map(|v| v[0])
+        .collect();
     kept.iter().sum::<f64>() / kept.len() as f64
 }
 
@@ -185,9 +206,18 @@ fn dirichlet(n: usize, seed: u64, player: u64) -> Vec<f64> {
 /// # Panics
 /// When a start has another length than the player has actions.
 #[must_use]
-pub fn replicator(game: &MatrixGame, start: &[Vec<f64>; 2], steps: usize, dt: f64) -> [Vec<f64>; 2] {
+pub fn replicator(
+    game: &MatrixGame,
+    start: &[Vec<f64>; 2],
+    steps: usize,
+    dt: f64,
+) -> [Vec<f64>; 2] {
     let [n1, n2] = game.actions();
-    assert_eq!([start[0].len(), start[1].len()], [n1, n2], "lengths of the start");
+    assert_eq!(
+        [start[0].len(), start[1].len()],
+        [n1, n2],
+        "lengths of the start"
+    );
     let mut now = start.clone();
     let mut sums = [vec![0.0; n1], vec![0.0; n2]];
     let mut fitness = [vec![0.0; n1], vec![0.0; n2]];
@@ -201,7 +231,11 @@ pub fn replicator(game: &MatrixGame, start: &[Vec<f64>; 2], steps: usize, dt: f6
             }
         }
         for player in 0..2 {
-            let mean: f64 = now[player].iter().zip(&fitness[player]).map(|(x, f)| x * f).sum();
+            let mean: f64 = now[player]
+                .iter()
+                .zip(&fitness[player])
+                .map(|(x, f)| x * f)
+                .sum();
             for (x, f) in now[player].iter_mut().zip(&fitness[player]) {
                 *x = (*x + dt * *x * (f - mean)).max(0.0);
             }

@@ -14,7 +14,11 @@ use crate::{BargainError, markov::Model};
 /// let defect = Policy::pure(2, &[1; 5]);
 /// assert_eq!(evaluate(&model, [&defect, &defect], 20).unwrap(), [-2.0, -2.0]);
 /// ```
-pub fn evaluate(model: &Model, policies: [&Policy; 2], steps: usize) -> Result<[f64; 2], BargainError> {
+pub fn evaluate(
+    model: &Model,
+    policies: [&Policy; 2],
+    steps: usize,
+) -> Result<[f64; 2], BargainError> {
     if steps == 0 {
         return Err(BargainError::Option {
             field: "steps",
@@ -64,7 +68,11 @@ pub(crate) fn fits(model: &Model, policies: [&Policy; 2]) -> Result<(), BargainE
                 player: player + 1,
                 found,
                 expected,
-                what: format!("{} states, {} actions each", model.states(), model.actions()[player]),
+                what: format!(
+                    "{} states, {} actions each",
+                    model.states(),
+                    model.actions()[player]
+                ),
             });
         }
     }
@@ -82,10 +90,23 @@ pub(crate) fn back(
     let columns = model.actions()[1];
     let one = |state: usize| {
         let mut sum = [0.0; 2];
-        for (a, p) in policies[0].row(state).iter().enumerate().filter(|(_, p)| **p > 0.0) {
-            for (b, q) in policies[1].row(state).iter().enumerate().filter(|(_, q)| **q > 0.0) {
+        for (a, p) in policies[0]
+            .row(state)
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| **p > 0.0)
+        {
+            for (b, q) in policies[1]
+                .row(state)
+                .iter()
+                .enumerate()
+                .filter(|(_, q)| **q > 0.0)
+            {
                 let joint = a * columns + b;
-                let (now, after) = (model.rewards(state, joint), values[model.next(state, joint)]);
+                let (now, after) = (
+                    model.rewards(state, joint),
+                    values[model.next(state, joint)],
+                );
                 for i in 0..2 {
                     sum[i] += p * q * (now[i] + gamma * after[i]);
                 }

@@ -120,7 +120,9 @@ impl JointPlan {
         };
         let worth = |joint: usize| weighed(model, self.weights, values, gamma, state, joint);
         let best = (0..model.joint()).map(worth).fold(f64::MIN, f64::max);
-        (0..model.joint()).filter(|j| worth(*j) >= best - self.tolerance).collect()
+        (0..model.joint())
+            .filter(|j| worth(*j) >= best - self.tolerance)
+            .collect()
     }
 
     /// The plan as a policy for each player. Where several joint actions are best, the seed decides, in each state anew: two seeds are two
@@ -144,7 +146,14 @@ impl JointPlan {
     }
 }
 
-fn weighed(model: &Model, weights: [f64; 2], values: &[f64], gamma: f64, state: usize, joint: usize) -> f64 {
+fn weighed(
+    model: &Model,
+    weights: [f64; 2],
+    values: &[f64],
+    gamma: f64,
+    state: usize,
+    joint: usize,
+) -> f64 {
     let [a, b] = model.rewards(state, joint);
     weights[0] * a + weights[1] * b + gamma * values[model.next(state, joint)]
 }

@@ -36,7 +36,10 @@ pub enum Punishment {
 pub fn punish(model: &Model, how: Punishment, gamma: f64) -> Result<[Policy; 2], BargainError> {
     check_discount(gamma)?;
     Ok(match how {
-        Punishment::Minimax => [minimax_policy(model, 0, gamma), minimax_policy(model, 1, gamma)],
+        Punishment::Minimax => [
+            minimax_policy(model, 0, gamma),
+            minimax_policy(model, 1, gamma),
+        ],
         Punishment::Selfish => settle(model, gamma, [[1.0, 0.0], [0.0, 1.0]]),
         Punishment::MinusOther => settle(model, gamma, [[0.0, -1.0], [-1.0, 0.0]]),
     })
@@ -47,7 +50,11 @@ fn minimax_policy(model: &Model, punisher: usize, gamma: f64) -> Policy {
     let victim = 1 - punisher;
     let (own, other) = (model.actions()[victim], model.actions()[punisher]);
     let joint = |a: usize, b: usize| {
-        if victim == 0 { a * model.actions()[1] + b } else { b * model.actions()[1] + a }
+        if victim == 0 {
+            a * model.actions()[1] + b
+        } else {
+            b * model.actions()[1] + a
+        }
     };
     let solve = |values: &[f64], state: usize| {
         minimax::zero_sum(own, other, |a, b| {
@@ -64,7 +71,11 @@ fn minimax_policy(model: &Model, punisher: usize, gamma: f64) -> Policy {
             .with_min_len(128)
             .map(|state| solve(&values, state).0)
             .collect();
-        let change = next.iter().zip(&values).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let change = next
+            .iter()
+            .zip(&values)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f64::max);
         values = next;
         if change <= goal {
             break;
@@ -86,7 +97,9 @@ fn minimax_policy(model: &Model, punisher: usize, gamma: f64) -> Policy {
 
 /// Both answer each other by `goals`, the weights of (red, blue) rewards that each plays for.
 fn settle(model: &Model, gamma: f64, goals: [[f64; 2]; 2]) -> [Policy; 2] {
-    let mut both = model.actions().map(|n| Policy::pure(n, &vec![0; model.states()]));
+    let mut both = model
+        .actions()
+        .map(|n| Policy::pure(n, &vec![0; model.states()]));
     for _ in 0..MOST_ROUNDS {
         let mut still = true;
         for player in 0..2 {

@@ -38,7 +38,13 @@ pub fn best_response(
     let mut goal = [0.0; 2];
     goal[player] = 1.0;
     let dummy = Policy::pure(model.actions()[player], &vec![0; model.states()]);
-    let seats = |own| if player == 0 { [own, other] } else { [other, own] };
+    let seats = |own| {
+        if player == 0 {
+            [own, other]
+        } else {
+            [other, own]
+        }
+    };
     super::evaluate::fits(model, seats(&dummy))?;
     let policy = greedy(model, other, player, goal, gamma);
     let values = super::discounted(model, seats(&policy), gamma)?;
@@ -58,8 +64,17 @@ pub(crate) fn greedy(
     let columns = model.actions()[1];
     let worth = |values: &[f64], state: usize, action: usize| {
         let mut sum = 0.0;
-        for (b, q) in other.row(state).iter().enumerate().filter(|(_, q)| **q > 0.0) {
-            let joint = if player == 0 { action * columns + b } else { b * columns + action };
+        for (b, q) in other
+            .row(state)
+            .iter()
+            .enumerate()
+            .filter(|(_, q)| **q > 0.0)
+        {
+            let joint = if player == 0 {
+                action * columns + b
+            } else {
+                b * columns + action
+            };
             let [one, two] = model.rewards(state, joint);
             sum += q * (goal[0] * one + goal[1] * two + gamma * values[model.next(state, joint)]);
         }
@@ -69,9 +84,17 @@ pub(crate) fn greedy(
     let mut values = vec![0.0; model.states()];
     loop {
         model.extend_numbers(&mut values);
-        let best = |state: usize| (0..actions).map(|a| worth(&values, state, a)).fold(f64::MIN, f64::max);
+        let best = |state: usize| {
+            (0..actions)
+                .map(|a| worth(&values, state, a))
+                .fold(f64::MIN, f64::max)
+        };
         let next: Vec<f64> = (0..model.states()).map(best).collect();
-        let change = next.iter().zip(&values).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let change = next
+            .iter()
+            .zip(&values)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0, f64::max);
         values = next;
         if change <= end {
             break;
@@ -80,8 +103,12 @@ pub(crate) fn greedy(
     model.extend_numbers(&mut values);
     let chosen: Vec<usize> = (0..model.states())
         .map(|state| {
-            let best = (0..actions).map(|a| worth(&values, state, a)).fold(f64::MIN, f64::max);
-            (0..actions).find(|a| worth(&values, state, *a) >= best - 1e-9 * model.scale()).unwrap_or(0)
+            let best = (0..actions)
+                .map(|a| worth(&values, state, a))
+                .fold(f64::MIN, f64::max);
+            (0..actions)
+                .find(|a| worth(&values, state, *a) >= best - 1e-9 * model.scale())
+                .unwrap_or(0)
         })
         .collect();
     Policy::pure(actions, &chosen)

@@ -29,7 +29,13 @@ fn the_coin_game_pays_seven_tenths_a_step() {
 
 #[test]
 fn plans_of_payoff_tables_are_their_best_profiles() {
-    for (name, best) in [("ipd", -2.0), ("asym-bos", 5.0), ("bos", 5.0), ("stag-hunt", 6.0), ("asym-bos-and-pd", 5.0)] {
+    for (name, best) in [
+        ("ipd", -2.0),
+        ("asym-bos", 5.0),
+        ("bos", 5.0),
+        ("stag-hunt", 6.0),
+        ("asym-bos-and-pd", 5.0),
+    ] {
         let model = model(name);
         let plan = JointPlan::best(&model, [1.0, 1.0], Horizon::Average).unwrap();
         assert!((plan.value() - best).abs() < 1e-9, "{name}");
@@ -77,12 +83,20 @@ fn a_plan_is_the_best_of_all_policies() {
         let best = (0..8_usize)
             .map(|code| {
                 let policy = Policy::pure(2, &[code & 1, code >> 1 & 1, code >> 2 & 1]);
-                let sums = |n: usize| evaluate(&model, [&policy, &other], n).unwrap().map(|x| x * n as f64);
+                let sums = |n: usize| {
+                    evaluate(&model, [&policy, &other], n)
+                        .unwrap()
+                        .map(|x| x * n as f64)
+                };
                 let (a, b) = (sums(3000), sums(6000));
                 (weights[0] * (b[0] - a[0]) + weights[1] * (b[1] - a[1])) / 3000.0
             })
             .fold(f64::MIN, f64::max);
-        assert!((plan.value() - best).abs() < 1e-6, "{weights:?}: {} {best}", plan.value());
+        assert!(
+            (plan.value() - best).abs() < 1e-6,
+            "{weights:?}: {} {best}",
+            plan.value()
+        );
     }
 }
 
@@ -95,7 +109,10 @@ fn minimax_punishment_holds_the_other_to_its_minimax_value() {
         let both = punish(&model, Punishment::Minimax, 0.9).unwrap();
         for victim in 0..2 {
             let answer = best_response(&model, &both[1 - victim], victim, 0.9).unwrap();
-            assert!((answer.payoffs[victim] - value[victim]).abs() < 1e-6, "{name}: {answer:?} {value:?}");
+            assert!(
+                (answer.payoffs[victim] - value[victim]).abs() < 1e-6,
+                "{name}: {answer:?} {value:?}"
+            );
         }
     }
 }
@@ -112,7 +129,10 @@ fn in_the_coin_game_punishment_hurts_more_than_selfishness() {
         held(Punishment::Selfish),
         held(Punishment::MinusOther),
     );
-    assert!(minimax <= selfish + 1e-6 && minimax <= minus + 1e-6, "{minimax} {selfish} {minus}");
+    assert!(
+        minimax <= selfish + 1e-6 && minimax <= minus + 1e-6,
+        "{minimax} {selfish} {minus}"
+    );
     assert!(minimax < 0.0);
 }
 
@@ -132,4 +152,36 @@ fn wrong_questions_are_refused() {
     let one = MatrixGame::new("one", &[[[1.0, 2.0]]]).unwrap();
     let plan = JointPlan::best(&Model::of(&one).unwrap(), [1.0, 1.0], Horizon::Average).unwrap();
     assert!((plan.value() - 3.0).abs() < 1e-12);
+}
+
+/// By an independent program (`tests/golden/make/bargain.py`). The released departures leave the joint optimum where it is, and help blue alone.
+#[test]
+fn optima_of_coin_games_are_those_of_another_planner() {
+    let golden: serde_json::Value =
+        serde_json::from_str(include_str!("../../../../tests/golden/bargain/plans.json")).unwrap();
+    let compat = CoinRules::Abcg {
+        punishment_helped: true,
+        red_always_pays: true,
+        red_first: true,
+    };
+    for (name, game) in [
+        ("cg", CoinGame::named("cg").unwrap()),
+        ("abcg", CoinGame::named("abcg").unwrap()),
+        ("abcg-compat", CoinGame::new(compat)),
+    ] {
+        let model = Model::of(&game).unwrap();
+        for (welfare, weights) in [
+            ("util", [1.0, 1.0]),
+            ("red", [1.0, 0.0]),
+            ("blue", [0.0, 1.0]),
+        ] {
+            let plan = JointPlan::best(&model, weights, Horizon::Average).unwrap();
+            let expected = golden[name][welfare].as_f64().unwrap();
+            assert!(
+                (plan.value() - expected).abs() < 1e-9,
+                "{name} {welfare}: {} {expected}",
+                plan.value()
+            );
+        }
+    }
 }

@@ -21,7 +21,10 @@ impl Evolution {
 
 fn check(fitness: &[Vec<f64>]) -> Result<usize, BargainError> {
     let n = fitness.len();
-    let square = n > 0 && fitness.iter().all(|row| row.len() == n && row.iter().all(|f| f.is_finite()));
+    let square = n > 0
+        && fitness
+            .iter()
+            .all(|row| row.len() == n && row.iter().all(|f| f.is_finite()));
     if square {
         return Ok(n);
     }
@@ -42,13 +45,21 @@ fn check(fitness: &[Vec<f64>]) -> Result<usize, BargainError> {
 /// let found = replicator_mix(&[vec![-1.0, -3.0], vec![0.0, -2.0]], 2000, 0.01, 4).unwrap();
 /// assert!(found.end()[1] > 0.999);
 /// ```
-pub fn replicator_mix(fitness: &[Vec<f64>], steps: usize, dt: f64, kept: usize) -> Result<Evolution, BargainError> {
+pub fn replicator_mix(
+    fitness: &[Vec<f64>],
+    steps: usize,
+    dt: f64,
+    kept: usize,
+) -> Result<Evolution, BargainError> {
     let n = check(fitness)?;
     let mut now = vec![1.0 / n as f64; n];
     let mut shares = vec![now.clone()];
     let every = (steps / kept.max(1)).max(1);
     for step in 1..=steps {
-        let values: Vec<f64> = fitness.iter().map(|row| row.iter().zip(&now).map(|(f, x)| f * x).sum()).collect();
+        let values: Vec<f64> = fitness
+            .iter()
+            .map(|row| row.iter().zip(&now).map(|(f, x)| f * x).sum())
+            .collect();
         let mean: f64 = values.iter().zip(&now).map(|(f, x)| f * x).sum();
         for (x, f) in now.iter_mut().zip(&values) {
             *x = (*x + dt * *x * (f - mean)).max(0.0);
@@ -68,15 +79,28 @@ pub fn replicator_mix(fitness: &[Vec<f64>], steps: usize, dt: f64, kept: usize) 
 ///
 /// # Errors
 /// [`BargainError::TooFew`] when the table is empty, not square or not finite, or there are fewer than two players.
-pub fn moran(fitness: &[Vec<f64>], size: usize, intensity: f64, most: usize, seed: u64) -> Result<Evolution, BargainError> {
+pub fn moran(
+    fitness: &[Vec<f64>],
+    size: usize,
+    intensity: f64,
+    most: usize,
+    seed: u64,
+) -> Result<Evolution, BargainError> {
     let n = check(fitness)?;
     if size < 2 {
         return Err(BargainError::TooFew {
             what: format!("a population of {size}; expected at least two"),
         });
     }
-    let mut counts: Vec<usize> = (0..n).map(|i| size / n + usize::from(i < size % n)).collect();
-    let share = |counts: &[usize]| counts.iter().map(|c| *c as f64 / size as f64).collect::<Vec<_>>();
+    let mut counts: Vec<usize> = (0..n)
+        .map(|i| size / n + usize::from(i < size % n))
+        .collect();
+    let share = |counts: &[usize]| {
+        counts
+            .iter()
+            .map(|c| *c as f64 / size as f64)
+            .collect::<Vec<_>>()
+    };
     let mut shares = vec![share(&counts)];
     for step in 0..most {
         if counts.contains(&size) {
@@ -91,7 +115,13 @@ pub fn moran(fitness: &[Vec<f64>], size: usize, intensity: f64, most: usize, see
         };
         let alive = |i: &usize| counts[*i] > 0;
         let top = (0..n).filter(alive).map(payoff).fold(f64::MIN, f64::max);
-        let weight = |i: usize| if counts[i] == 0 { 0.0 } else { counts[i] as f64 * (intensity * (payoff(i) - top)).exp() };
+        let weight = |i: usize| {
+            if counts[i] == 0 {
+                0.0
+            } else {
+                counts[i] as f64 * (intensity * (payoff(i) - top)).exp()
+            }
+        };
         let weights: Vec<f64> = (0..n).map(weight).collect();
         let total: f64 = weights.iter().sum();
         let mut dice = Dice::at(seed, 0, step as u64);
@@ -120,7 +150,10 @@ mod tests {
         // Two of four: (1 − r⁻²) / (1 − r⁻⁴).
         let expected = (1.0 - r.powi(-2)) / (1.0 - r.powi(-4));
         let found = won as f64 / runs as f64;
-        assert!((found - expected).abs() < 4.0 * (expected * (1.0 - expected) / runs as f64).sqrt(), "{found} {expected}");
+        assert!(
+            (found - expected).abs() < 4.0 * (expected * (1.0 - expected) / runs as f64).sqrt(),
+            "{found} {expected}"
+        );
     }
 
     #[test]

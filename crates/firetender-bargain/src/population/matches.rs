@@ -45,7 +45,11 @@ impl Default for Matches {
 /// let found = play_matches(&games::named("ipd").unwrap(), &strategies()[..2], &Matches::default()).unwrap();
 /// assert_eq!(found[1], [-3.0, 0.0], "always-cooperate against always-defect");
 /// ```
-pub fn play_matches(game: &MatrixGame, players: &[Strategy], how: &Matches) -> Result<Vec<[f64; 2]>, BargainError> {
+pub fn play_matches(
+    game: &MatrixGame,
+    players: &[Strategy],
+    how: &Matches,
+) -> Result<Vec<[f64; 2]>, BargainError> {
     two_actions(game)?;
     if players.is_empty() || how.rounds == 0 || how.repetitions == 0 {
         return Err(BargainError::TooFew {
@@ -89,7 +93,9 @@ pub fn play_matches(game: &MatrixGame, players: &[Strategy], how: &Matches) -> R
 
 /// 31-bit thresholds below which action 0 is taken, in the order of shared states.
 fn thresholds(strategy: &Strategy, seat: usize) -> [u32; 5] {
-    strategy.shared(seat).map(|p| (p * f64::from(1_u32 << 31)) as u32)
+    strategy
+        .shared(seat)
+        .map(|p| (p * f64::from(1_u32 << 31)) as u32)
 }
 
 /// How often each joint action was seen in each of the matches.
@@ -112,7 +118,8 @@ fn side_by_side(
             random[lane] = x;
             let (one, two) = ((x >> 33) as u32, (x & 0x7fff_ffff) as u32);
             let at = state[lane].min(4);
-            let next = usize::from(one >= tables[lane][0][at]) << 1 | usize::from(two >= tables[lane][1][at]);
+            let next = usize::from(one >= tables[lane][0][at]) << 1
+                | usize::from(two >= tables[lane][1][at]);
             counts[lane][next & 3] += 1;
             state[lane] = next;
         }
@@ -133,7 +140,11 @@ mod tests {
         let game = named("ipd").unwrap();
         let players = strategies();
         let exact = tournament(&game, &players, 200).unwrap();
-        let how = Matches { repetitions: 400, seed: 3, ..Matches::default() };
+        let how = Matches {
+            repetitions: 400,
+            seed: 3,
+            ..Matches::default()
+        };
         let drawn = play_matches(&game, &players, &how).unwrap();
         let mut at = 0;
         for i in 0..players.len() {
@@ -141,13 +152,26 @@ mod tests {
                 for seat in 0..2 {
                     // Payoffs span 3, and rounds hang together: strategies that lock in make a match one draw.
                     let error = (drawn[at][seat] - exact.payoffs[i][j][seat]).abs();
-                    assert!(error < 0.35, "{} {}: {:?} {:?}", players[i].name, players[j].name, drawn[at], exact.payoffs[i][j]);
+                    assert!(
+                        error < 0.35,
+                        "{} {}: {:?} {:?}",
+                        players[i].name,
+                        players[j].name,
+                        drawn[at],
+                        exact.payoffs[i][j]
+                    );
                 }
                 at += 1;
             }
         }
-        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
-        assert_eq!(one.install(|| play_matches(&game, &players, &how)).unwrap(), drawn);
+        let one = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .unwrap();
+        assert_eq!(
+            one.install(|| play_matches(&game, &players, &how)).unwrap(),
+            drawn
+        );
         assert!(play_matches(&game, &[], &how).is_err());
     }
 }

@@ -21,7 +21,10 @@ const ZOO: [(&str, [f64; 5]); 18] = [
     ("tit-for-tat", [1.0, 0.0, 1.0, 0.0, 1.0]),
     ("suspicious-tit-for-tat", [1.0, 0.0, 1.0, 0.0, 0.0]),
     // Forgives a third of defections: what is right for payoffs 5, 3, 1, 0 (Nowak and Sigmund 1992).
-    ("generous-tit-for-tat", [1.0, 1.0 / 3.0, 1.0, 1.0 / 3.0, 1.0]),
+    (
+        "generous-tit-for-tat",
+        [1.0, 1.0 / 3.0, 1.0, 1.0 / 3.0, 1.0],
+    ),
     ("win-stay-lose-shift", [1.0, 0.0, 0.0, 1.0, 1.0]),
     ("noisy-win-stay-lose-shift", [0.95, 0.05, 0.05, 0.95, 1.0]),
     ("grim", [1.0, 0.0, 0.0, 0.0, 1.0]),
@@ -79,7 +82,11 @@ impl Strategy {
     #[must_use]
     pub fn shared(&self, seat: usize) -> [f64; 5] {
         let [cc, cd, dc, dd, start] = self.first_action;
-        if seat == 0 { [cc, cd, dc, dd, start] } else { [cc, dc, cd, dd, start] }
+        if seat == 0 {
+            [cc, cd, dc, dd, start]
+        } else {
+            [cc, dc, cd, dd, start]
+        }
     }
 }
 
@@ -92,7 +99,12 @@ mod tests {
         for (name, _) in ZOO {
             assert_eq!(Strategy::named(name).unwrap().name, name);
         }
-        assert!(Strategy::named("nice-guy").unwrap_err().to_string().contains("tit-for-tat"));
+        assert!(
+            Strategy::named("nice-guy")
+                .unwrap_err()
+                .to_string()
+                .contains("tit-for-tat")
+        );
         let tft = Strategy::named("TFT").unwrap();
         assert_eq!(tft.shared(0), [1.0, 0.0, 1.0, 0.0, 1.0]);
         assert_eq!(tft.shared(1), [1.0, 1.0, 0.0, 0.0, 1.0]);

@@ -20,6 +20,8 @@ pub(crate) struct Workspace<const L: usize> {
     pub(crate) theta: [Vec<[f64; L]>; 2],
     /// Probabilities, `states × actions`.
     pub(crate) pi: [Vec<[f64; L]>; 2],
+    /// Slopes of the parameters, in each player's own order of rows.
+    slopes: [Vec<[f64; L]>; 2],
     /// Discounted values.
     pub(crate) values: [[f64; L]; 2],
     /// Derivatives of each value by the player's own parameters.
@@ -52,6 +54,7 @@ impl<const L: usize> Workspace<L> {
         Self {
             theta: parameters(),
             pi: [zeros((s + 1) * n1), zeros((s + 1) * n2)],
+            slopes: parameters(),
             values: [[0.0; L]; 2],
             own: parameters(),
             cross: [1, 0].map(|i| zeros((s + 1) * core.columns(i))),
@@ -135,7 +138,8 @@ impl Core<'_> {
             for (state, out) in work.pi[player].chunks_mut(actions).enumerate() {
                 let row = if player == 1 { rows[state] } else { state };
                 let theta = &work.theta[player][row * columns..][..columns];
-                self.parameters.probabilities(theta, out);
+                let slopes = &mut work.slopes[player][row * columns..][..columns];
+                self.parameters.probabilities(theta, out, slopes);
             }
         }
         self.solve(work);
@@ -147,8 +151,8 @@ impl Core<'_> {
                 } else {
                     &mut work.cross[value]
                 };
-                let (theta, pi) = (&work.theta[by], &work.pi[by]);
-                self.pull(by, &rows, theta, pi, &work.slope, out);
+                let (slopes, pi) = (&work.slopes[by], &work.pi[by]);
+                self.pull(by, &rows, slopes, pi, &work.slope, out);
             }
         }
     }
@@ -169,7 +173,7 @@ impl Core<'_> {
                 let row = if other == 1 { rows[state] } else { state };
                 let part = row * columns..(row + 1) * columns;
                 self.parameters.push(
-                    &work.theta[other][part.clone()],
+                    &work.slopes[other][part.clone()],
                     &work.pi[other][state * actions[other]..][..actions[other]],
                     &work.cross[player][part],
                     &mut work.tangent[state * actions[other]..][..actions[other]],
@@ -228,11 +232,11 @@ impl Core<'_> {
                     work.slope[state * actions[player] + i] = sum;
                 }
             }
-            let (theta, pi) = (&work.theta[player], &work.pi[player]);
+            let (slopes, pi) = (&work.slopes[player], &work.pi[player]);
             self.pull(
                 player,
                 &rows,
-                theta,
+                slopes,
                 pi,
                 &work.slope,
                 &mut work.corrections[player],
@@ -275,7 +279,7 @@ impl Core<'_> {
         &self,
         player: usize,
         rows: &[usize],
-        theta: &[[f64; L]],
+        slopes: &[[f64; L]],
         pi: &[[f64; L]],
         slope: &[[f64; L]],
         out: &mut [[f64; L]],
@@ -286,7 +290,7 @@ impl Core<'_> {
             let part = row * columns..(row + 1) * columns;
             let cells = state * actions..(state + 1) * actions;
             self.parameters.pull(
-                &theta[part.clone()],
+                &slopes[part.clone()],
                 &pi[cells.clone()],
                 &slope[cells],
                 &mut out[part],

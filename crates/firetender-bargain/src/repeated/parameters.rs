@@ -29,34 +29,59 @@ impl Parameters {
         }
     }
 
-    /// The probabilities of one state, `L` policies side by side.
-    pub(crate) fn probabilities<const L: usize>(self, theta: &[[f64; L]], out: &mut [[f64; L]]) {
-        for l in 0..L {
-            match self {
-                Self::SingleLogit => {
+    /// The probabilities of one state, `L` policies side by side, and the slope of each parameter: `dp_a/dθ_a` before the others make room, which is
+    /// `p` for a softmax, `σ(1 − σ)/Σσ` for normalised sigmoids and `p(1 − p)` for a single logit.
+    pub(crate) fn probabilities<const L: usize>(
+        self,
+        theta: &[[f64; L]],
+        out: &mut [[f64; L]],
+        slopes: &mut [[f64; L]],
+    ) {
+        match self {
+            Self::SingleLogit => {
+                for l in 0..L {
                     let p = sigmoid(theta[0][l]);
                     out[0][l] = p;
                     out[1][l] = 1.0 - p;
+                    slopes[0][l] = p * (1.0 - p);
                 }
-                Self::Softmax => {
-                    let top = theta.iter().map(|t| t[l]).fold(f64::MIN, f64::max);
-                    let mut sum = 0.0;
-                    for (t, o) in theta.iter().zip(out.iter_mut()) {
-                        o[l] = (t[l] - top).exp();
-                        sum += o[l];
+            }
+            Self::Softmax => {
+                let mut top = [f64::MIN; L];
+                for t in theta {
+                    for l in 0..L {
+                        top[l] = top[l].max(t[l]);
                     }
-                    out.iter_mut().for_each(|o| o[l] /= sum);
                 }
-                Self::SigmoidNormalised => {
-                    let mut sum = 0.0;
-                    for (t, o) in theta.iter().zip(out.iter_mut()) {
+                let mut sum = [0.0; L];
+                for (t, o) in theta.iter().zip(out.iter_mut()) {
+                    for l in 0..L {
+                        o[l] = (t[l] - top[l]).exp();
+                        sum[l] += o[l];
+                    }
+                }
+                for (o, s) in out.iter_mut().zip(slopes) {
+                    for l in 0..L {
+                        o[l] /= sum[l];
+                        s[l] = o[l];
+                    }
+                }
+            }
+            Self::SigmoidNormalised => {
+                let mut sum = [0.0; L];
+                for (t, o) in theta.iter().zip(out.iter_mut()) {
+                    for l in 0..L {
                         o[l] = sigmoid(t[l]);
-                        sum += o[l];
+                        sum[l] += o[l];
                     }
-                    // All hopeless at once: as if equally so.
-                    let even = 1.0 / theta.len() as f64;
-                    out.iter_mut()
-                        .for_each(|o| o[l] = if sum > 0.0 { o[l] / sum } else { even });
+                }
+                // All hopeless at once: as if equally so.
+                let even = 1.0 / theta.len() as f64;
+                for (o, s) in out.iter_mut().zip(slopes) {
+                    for l in 0..L {
+                        s[l] = o[l] * (1.0 - o[l]) / sum[l].max(f64::MIN_POSITIVE);
+                        o[l] = if sum[l] > 0.0 { o[l] / sum[l] } else { even };
+                    }
                 }
             }
         }
@@ -65,20 +90,26 @@ impl Parameters {
     /// Derivatives by parameters from derivatives `g` by probabilities `p`, in one state.
     pub(crate) fn pull<const L: usize>(
         self,
-        theta: &[[f64; L]],
+        slopes: &[[f64; L]],
         p: &[[f64; L]],
         g: &[[f64; L]],
         out: &mut [[f64; L]],
     ) {
-        for l in 0..L {
-            if self == Self::SingleLogit {
-                out[0][l] = p[0][l] * p[1][l] * (g[0][l] - g[1][l]);
-                continue;
+        if self == Self::SingleLogit {
+            for l in 0..L {
+                out[0][l] = slopes[0][l] * (g[0][l] - g[1][l]);
             }
-            let mean: f64 = p.iter().zip(g).map(|(p, g)| p[l] * g[l]).sum();
-            let slopes = Slopes::of(self, theta, l);
-            for (i, o) in out.iter_mut().enumerate() {
-                o[l] = slopes.at(i, theta, p, l) * (g[i][l] - mean);
+            return;
+        }
+        let mut mean = [0.0; L];
+        for (p, g) in p.iter().zip(g) {
+            for l in 0..L {
+                mean[l] += p[l] * g[l];
+            }
+        }
+        for ((o, s), g) in out.iter_mut().zip(slopes).zip(g) {
+            for l in 0..L {
+                o[l] = s[l] * (g[l] - mean[l]);
             }
         }
     }
@@ -86,56 +117,28 @@ impl Parameters {
     /// The change of the probabilities of one state when its parameters change by `v`.
     pub(crate) fn push<const L: usize>(
         self,
-        theta: &[[f64; L]],
+        slopes: &[[f64; L]],
         p: &[[f64; L]],
         v: &[[f64; L]],
         out: &mut [[f64; L]],
     ) {
-        for l in 0..L {
-            if self == Self::SingleLogit {
-                out[0][l] = p[0][l] * p[1][l] * v[0][l];
+        if self == Self::SingleLogit {
+            for l in 0..L {
+                out[0][l] = slopes[0][l] * v[0][l];
                 out[1][l] = -out[0][l];
-                continue;
             }
-            let slopes = Slopes::of(self, theta, l);
-            let mut sum = 0.0;
-            for (i, o) in out.iter_mut().enumerate() {
-                o[l] = slopes.at(i, theta, p, l) * v[i][l];
-                sum += o[l];
-            }
-            for (o, p) in out.iter_mut().zip(p) {
-                o[l] -= p[l] * sum;
+            return;
+        }
+        let mut sum = [0.0; L];
+        for ((o, s), v) in out.iter_mut().zip(slopes).zip(v) {
+            for l in 0..L {
+                o[l] = s[l] * v[l];
+                sum[l] += o[l];
             }
         }
-    }
-}
-
-/// `dp_a/dθ_a` before the others make room: `p_a` for a softmax, `σ(1 − σ)/Σσ` for normalised sigmoids.
-enum Slopes {
-    Softmax,
-    Sigmoid { sum: f64 },
-}
-
-impl Slopes {
-    fn of<const L: usize>(parameters: Parameters, theta: &[[f64; L]], l: usize) -> Self {
-        match parameters {
-            Parameters::SigmoidNormalised => Self::Sigmoid {
-                sum: theta
-                    .iter()
-                    .map(|t| sigmoid(t[l]))
-                    .sum::<f64>()
-                    .max(f64::MIN_POSITIVE),
-            },
-            _ => Self::Softmax,
-        }
-    }
-
-    fn at<const L: usize>(&self, i: usize, theta: &[[f64; L]], p: &[[f64; L]], l: usize) -> f64 {
-        match self {
-            Self::Softmax => p[i][l],
-            Self::Sigmoid { sum } => {
-                let s = sigmoid(theta[i][l]);
-                s * (1.0 - s) / sum
+        for (o, p) in out.iter_mut().zip(p) {
+            for l in 0..L {
+                o[l] -= p[l] * sum[l];
             }
         }
     }

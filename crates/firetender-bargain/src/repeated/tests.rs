@@ -261,3 +261,51 @@ proptest! {
         }
     }
 }
+
+/// By torch's automatic differentiation (`tests/golden/make/bargain.py`).
+#[test]
+fn values_gradients_and_corrections_are_those_of_automatic_differentiation() {
+    #[derive(serde::Deserialize)]
+    struct Case {
+        game: String,
+        parameters: Parameters,
+        gamma: f64,
+        theta: [Vec<f64>; 2],
+        values: [f64; 2],
+        own: [Vec<f64>; 2],
+        cross: [Vec<f64>; 2],
+        corrections: [Vec<f64>; 2],
+    }
+    let cases: Vec<Case> =
+        serde_json::from_str(include_str!("../../../../tests/golden/bargain/lola.json")).unwrap();
+    assert!(cases.len() >= 8);
+    for case in cases {
+        let game = Repeated::new(named(&case.game).unwrap(), case.gamma)
+            .unwrap()
+            .with_parameters(case.parameters)
+            .unwrap();
+        let found = game.lola([&case.theta[0], &case.theta[1]]).unwrap();
+        for player in 0..2 {
+            let value = found.gradients.values[player];
+            assert!(
+                (value - case.values[player]).abs() < 1e-10 * (1.0 + value.abs()),
+                "{}",
+                case.game
+            );
+            for (a, b) in [
+                (&found.gradients.own[player], &case.own[player]),
+                (&found.gradients.cross[player], &case.cross[player]),
+                (&found.corrections[player], &case.corrections[player]),
+            ] {
+                assert_eq!(a.len(), b.len());
+                for (a, b) in a.iter().zip(b) {
+                    assert!(
+                        (a - b).abs() < 1e-9 * (1.0 + b.abs()),
+                        "{}: {a} {b}",
+                        case.game
+                    );
+                }
+            }
+        }
+    }
+}

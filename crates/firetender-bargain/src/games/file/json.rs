@@ -8,10 +8,30 @@ use crate::{BargainError, MatrixGame};
 const TABLE: [&str; 5] = ["payoffs", "payoff", "table", "matrix", "utilities"];
 /// Names of one player's matrix.
 const ROW: [&str; 11] = [
-    "row", "rows", "player1", "player_1", "p1", "row_player", "A", "a", "1", "red", "payoffs1",
+    "row",
+    "rows",
+    "player1",
+    "player_1",
+    "p1",
+    "row_player",
+    "A",
+    "a",
+    "1",
+    "red",
+    "payoffs1",
 ];
 const COLUMN: [&str; 11] = [
-    "column", "columns", "player2", "player_2", "p2", "column_player", "B", "b", "2", "blue", "payoffs2",
+    "column",
+    "columns",
+    "player2",
+    "player_2",
+    "p2",
+    "column_player",
+    "B",
+    "b",
+    "2",
+    "blue",
+    "payoffs2",
 ];
 
 pub(super) fn parse(text: &str, name: &str, place: &str) -> Result<MatrixGame, BargainError> {
@@ -56,7 +76,10 @@ pub(super) fn parse(text: &str, name: &str, place: &str) -> Result<MatrixGame, B
 type Rows = Vec<Vec<[f64; 2]>>;
 
 /// The first of several keys that is there.
-fn find<'a>(map: &'a Map<String, Value>, keys: &[&'static str]) -> Option<(&'static str, &'a Value)> {
+fn find<'a>(
+    map: &'a Map<String, Value>,
+    keys: &[&'static str],
+) -> Option<(&'static str, &'a Value)> {
     keys.iter().find_map(|key| map.get(*key).map(|v| (*key, v)))
 }
 
@@ -76,7 +99,11 @@ fn table(map: &Map<String, Value>, counts: Option<[usize; 2]>) -> Result<Rows, S
 
 fn list_of(map: &Map<String, Value>) -> String {
     let keys: Vec<String> = map.keys().take(8).map(|key| format!("`{key}`")).collect();
-    if keys.is_empty() { "nothing".into() } else { keys.join(", ") }
+    if keys.is_empty() {
+        "nothing".into()
+    } else {
+        keys.join(", ")
+    }
 }
 
 fn joined(row: (&str, &Value), column: (&str, &Value)) -> Result<Rows, String> {
@@ -131,7 +158,10 @@ fn pairs(key: &str, payoffs: &Value, counts: Option<[usize; 2]>) -> Result<Rows,
     let cells = list(payoffs, &format!("`{key}`"))?;
     let pair = |place: String, value: &Value| match list(value, &place)? {
         [a, b] => Ok([number(a, &place)?, number(b, &place)?]),
-        other => Err(format!("{place} has {} numbers; expected a pair", other.len())),
+        other => Err(format!(
+            "{place} has {} numbers; expected a pair",
+            other.len()
+        )),
     };
     if depth(payoffs) == 2 && cells.len() > 1 {
         // Pairs in one list.
@@ -146,7 +176,10 @@ fn pairs(key: &str, payoffs: &Value, counts: Option<[usize; 2]>) -> Result<Rows,
                 ));
             }
         };
-        let flat = cells.iter().enumerate().map(|(i, v)| pair(format!("`{key}`, pair {i}"), v));
+        let flat = cells
+            .iter()
+            .enumerate()
+            .map(|(i, v)| pair(format!("`{key}`, pair {i}"), v));
         let flat = flat.collect::<Result<Vec<_>, _>>()?;
         return Ok(flat.chunks(columns.max(1)).map(<[_]>::to_vec).collect());
     }
@@ -157,15 +190,21 @@ fn pairs(key: &str, payoffs: &Value, counts: Option<[usize; 2]>) -> Result<Rows,
         return joined((&format!("{key}[0]"), a), (&format!("{key}[1]"), b));
     }
     let row = |(r, value): (usize, &Value)| {
-        let cells = list(value, &format!("`{key}`, row {r}"))?.iter().enumerate();
-        cells.map(|(c, v)| pair(format!("`{key}`, row {r}, column {c}"), v)).collect()
+        let cells = list(value, &format!("`{key}`, row {r}"))?
+            .iter()
+            .enumerate();
+        cells
+            .map(|(c, v)| pair(format!("`{key}`, row {r}, column {c}"), v))
+            .collect()
     };
     cells.iter().enumerate().map(row).collect()
 }
 
 /// Whether all rows of a matrix have the same number of cells, which is not two: then they are no pairs.
 fn wide(matrix: &Value) -> bool {
-    let Value::Array(rows) = matrix else { return false };
+    let Value::Array(rows) = matrix else {
+        return false;
+    };
     let mut lengths = rows.iter().map(|row| row.as_array().map_or(0, Vec::len));
     let first = lengths.next().unwrap_or(0);
     first > 2 && lengths.all(|n| n == first) && rows.len() > 1
@@ -173,10 +212,18 @@ fn wide(matrix: &Value) -> bool {
 
 fn matrix((key, value): (&str, &Value)) -> Result<Vec<Vec<f64>>, String> {
     let row = |(r, value): (usize, &Value)| {
-        let cells = list(value, &format!("`{key}`, row {r}"))?.iter().enumerate();
-        cells.map(|(c, v)| number(v, &format!("`{key}`, row {r}, column {c}"))).collect()
+        let cells = list(value, &format!("`{key}`, row {r}"))?
+            .iter()
+            .enumerate();
+        cells
+            .map(|(c, v)| number(v, &format!("`{key}`, row {r}, column {c}")))
+            .collect()
     };
-    list(value, &format!("`{key}`"))?.iter().enumerate().map(row).collect()
+    list(value, &format!("`{key}`"))?
+        .iter()
+        .enumerate()
+        .map(row)
+        .collect()
 }
 
 /// `actions`: two numbers, two lists of names, or one list of names for both.
@@ -188,7 +235,10 @@ fn counts(actions: &Value) -> Result<[usize; 2], String> {
     }
     let [a, b] = both else { return Err(wrong()) };
     let count = |value: &Value| match value {
-        Value::Number(n) => n.as_u64().and_then(|n| usize::try_from(n).ok()).ok_or_else(wrong),
+        Value::Number(n) => n
+            .as_u64()
+            .and_then(|n| usize::try_from(n).ok())
+            .ok_or_else(wrong),
         other => Ok(list(other, "an entry of `actions`")?.len()),
     };
     Ok([count(a)?, count(b)?])

@@ -88,6 +88,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     }
 }
 
+/// amTFT players of two norms, measured.
+pub(crate) fn measure(arguments: &Arguments) -> Result<fixed::Summary, Failure> {
+    fixed::measure(arguments)
+}
+
 /// The game with all that is planned in it.
 struct Table {
     model: Model,

@@ -8,6 +8,7 @@
 //! cargo run --release --example bargain -- cross-play --agents norm-adaptive --game asym-bos
 //! cargo run --release --example bargain -- meta-game --game asym-bos
 //! cargo run --release --example bargain -- tournament --game ipd
+//! cargo run --release --example bargain -- reproduce --report target/bargain
 //! cargo run --release --example bargain -- bench
 //! ```
 
@@ -18,6 +19,7 @@ mod cross;
 mod lola;
 mod meta;
 mod plan;
+mod reproduce;
 mod score;
 mod solve;
 mod tournament;
@@ -26,7 +28,7 @@ mod value;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use firetender_support::{Failure, fail, finish};
+use firetender_support::{Failure, arguments, fail, finish};
 
 /// Games in which players have to agree on a norm.
 #[derive(Parser)]
@@ -51,28 +53,14 @@ enum Command {
     MetaGame(meta::Arguments),
     /// Strategies with names, everyone against everyone, and what evolves among them.
     Tournament(tournament::Arguments),
+    /// The published table at this machine's scale, each number beside the released one, with figures.
+    Reproduce(reproduce::Arguments),
     /// How fast all of it is on this machine.
     Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
-    match Arguments::try_parse() {
-        Ok(arguments) => finish(run(&arguments.command)),
-        // Help and the version are no errors and are printed whole.
-        Err(error) if !error.use_stderr() => error.exit(),
-        Err(error) => {
-            let text = error.to_string();
-            let lines = text
-                .lines()
-                .take_while(|line| !line.starts_with("Usage") && !line.starts_with("For more"));
-            let line = lines
-                .map(str::trim)
-                .filter(|line| !line.is_empty())
-                .collect::<Vec<_>>()
-                .join(" ");
-            finish(fail(line.trim_start_matches("error: ")))
-        }
-    }
+    finish(run(&arguments::<Arguments>().command))
 }
 
 fn run(command: &Command) -> Result<(), Failure> {
@@ -84,6 +72,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::CrossPlay(arguments) => cross::run(arguments)?,
         Command::MetaGame(arguments) => meta::run(arguments)?,
         Command::Tournament(arguments) => tournament::run(arguments)?,
+        Command::Reproduce(arguments) => reproduce::run(arguments)?,
         Command::Bench(arguments) => bench::run(arguments)?,
     };
     println!("{}", text.trim_end());

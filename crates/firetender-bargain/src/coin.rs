@@ -43,7 +43,7 @@ pub struct CoinState {
     pub players: [u8; 2],
     /// Cells of the coins; those beyond the game's number are 0.
     pub coins: [u8; 5],
-    /// CG and AsymCG: the coin is red. ABCG: the red coin is the cooperative one. Elsewhere unused.
+    /// CG and `AsymCG`: the coin is red. ABCG: the red coin is the cooperative one. Elsewhere unused.
     pub red_coin: bool,
 }
 

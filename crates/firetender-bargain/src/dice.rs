@@ -1,7 +1,7 @@
 //! Random numbers by place: what lane `l` draws in step `t` depends on the seed, `l` and `t` alone, so trajectories do not depend
 //! on threads, chunks or how many lanes there are.
 
-/// SplitMix64's finaliser (Steele, Lea and Flood 2014).
+/// `SplitMix64`'s finaliser (Steele, Lea and Flood 2014).
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -26,6 +26,14 @@
 //! # }
 //! ```
 
+#![cfg_attr(
+    test,
+    expect(
+        clippy::needless_range_loop,
+        reason = "loops over the two players read as the formulas do"
+    )
+)]
+
 pub mod agents;
 pub mod bargaining;
 pub mod coin;

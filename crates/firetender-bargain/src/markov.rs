@@ -71,7 +71,10 @@ pub fn conformance(game: &dyn MarkovGame) -> Result<(), BargainError> {
     }
     let check = |list: &[(usize, f64)], place: &str| {
         let sum: f64 = list.iter().map(|(_, p)| p).sum();
-        if let Some((state, p)) = list.iter().find(|(s, p)| *s >= states || !(*p >= 0.0)) {
+        if let Some((state, p)) = list
+            .iter()
+            .find(|(s, p)| *s >= states || p.is_nan() || *p < 0.0)
+        {
             return Err(format!(
                 "{place}: state {state} with probability {p}; there are {states} states"
             ));

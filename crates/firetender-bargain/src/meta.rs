@@ -190,9 +190,7 @@ mod tests {
         assert_eq!(meta.labels()[6], "{E, M, U}");
         assert_eq!(meta.game().payoffs(6, 6), [3.0, 1.5]);
         let even = [vec![1.0 / 7.0; 7], vec![1.0 / 7.0; 7]];
-        assert!((meta.coordination(&even) - 37.0 / 49.0).abs() < 1e-12); 7], vec![1.0 / 7.0; 7]]),
-            37.0 / 49.0
-        );
+        assert!((meta.coordination(&even) - 37.0 / 49.0).abs() < 1e-12);
         assert!(Announcements::new(&names, &payoffs[..2], [0, 0]).is_err());
         assert!(Announcements::new(&names, &payoffs, [0, 3]).is_err());
         assert!(Announcements::new(&[], &[], [0, 0]).is_err());

@@ -36,7 +36,8 @@ impl Policy {
     /// # Errors
     /// [`BargainError::Option`] when a row is no distribution.
     pub fn new(actions: usize, probabilities: Vec<f64>) -> Result<Self, BargainError> {
-        let rows = actions > 0 && !probabilities.is_empty() && probabilities.len() % actions == 0;
+        let rows =
+            actions > 0 && !probabilities.is_empty() && probabilities.len().is_multiple_of(actions);
         let wrong = |row: &[f64]| {
             row.iter().any(|p| !(0.0..=1.0).contains(p))
                 || (row.iter().sum::<f64>() - 1.0).abs() > 1e-9

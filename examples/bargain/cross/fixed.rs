@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use firetender_bargain::{
-    Draws, Interval,
+    Draws, Interval, Score,
     agents::{Mode, Player, Rounds, pair_all},
 };
 use firetender_support::Failure;
@@ -13,14 +13,28 @@ use super::{Arguments, Table};
 
 const NAMES: [&str; 2] = ["utilitarian", "egalitarian"];
 
-pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let replicates = arguments
-        .replicates
-        .unwrap_or(if crate::cross::is_coin(&arguments.game) {
-            12
-        } else {
-            40
-        });
+/// Scores and payoffs of amTFT players of two norms.
+pub(crate) struct Summary {
+    game: String,
+    steps: usize,
+    exact: bool,
+    replicates: usize,
+    score: Score,
+    pub(crate) own: Interval,
+    pub(crate) all: Option<Interval>,
+    pub(crate) same: Option<Interval>,
+    pub(crate) different: Option<Interval>,
+    /// Of self-play, cross-play, same norm, different norms.
+    pub(crate) payoffs: [(&'static str, Option<[f64; 2]>); 4],
+}
+
+pub(super) fn measure(arguments: &Arguments) -> Result<Summary, Failure> {
+    let usual = if crate::cross::is_coin(&arguments.game) {
+        12
+    } else {
+        40
+    };
+    let replicates = arguments.replicates.unwrap_or(usual);
     let table = Table::of(arguments, replicates)?;
     // All replicates of the first norm, then all of the second.
     let players: Vec<Player> = (0..2 * replicates)
@@ -41,17 +55,37 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
         ..Draws::default()
     };
     let norm = |i: usize| i / replicates;
-    let own = found.self_play(&scores, &draws)?;
-    let all = found.cross(&scores, &draws, |_, _| true)?;
-    let same = found.cross(&scores, &draws, |i, j| norm(i) == norm(j))?;
-    let different = found.cross(&scores, &draws, |i, j| norm(i) != norm(j))?;
     let pay = |keep: &dyn Fn(usize, usize) -> bool| found.mean_payoffs(keep);
-    let payoffs = [
-        ("self_play", pay(&|i, j| i == j)),
-        ("cross_play", pay(&|i, j| i != j)),
-        ("same_norm", pay(&|i, j| i != j && norm(i) == norm(j))),
-        ("different_norm", pay(&|i, j| norm(i) != norm(j))),
-    ];
+    Ok(Summary {
+        game: table.model.name().into(),
+        steps: table.steps,
+        exact: !table.coin,
+        replicates,
+        own: found.self_play(&scores, &draws)?,
+        all: found.cross(&scores, &draws, |_, _| true)?,
+        same: found.cross(&scores, &draws, |i, j| norm(i) == norm(j))?,
+        different: found.cross(&scores, &draws, |i, j| norm(i) != norm(j))?,
+        payoffs: [
+            ("self_play", pay(&|i, j| i == j)),
+            ("cross_play", pay(&|i, j| i != j)),
+            ("same_norm", pay(&|i, j| i != j && norm(i) == norm(j))),
+            ("different_norm", pay(&|i, j| norm(i) != norm(j))),
+        ],
+        score: table.score,
+    })
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
+    let found = measure(arguments)?;
+    let Summary {
+        own,
+        all,
+        same,
+        different,
+        payoffs,
+        replicates,
+        ..
+    } = found;
     if arguments.json {
         let payoffs: serde_json::Map<String, serde_json::Value> = payoffs
             .iter()
@@ -59,12 +93,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
             .collect();
         let text = json!({
             "agents": "amtft",
-            "game": table.model.name(),
+            "game": found.game,
             "norms": NAMES,
             "replicates": replicates,
-            "steps": table.steps,
-            "exact": !table.coin,
-            "score": table.score,
+            "steps": found.steps,
+            "exact": found.exact,
+            "score": found.score,
             "self_play": own,
             "cross_play": all,
             "same_norm": same,
@@ -77,9 +111,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
     writeln!(
         text,
         "{}: amTFT, {replicates} replicates of each of {}, {} steps; scores with 99 % intervals over replicates",
-        table.model.name(),
+        found.game,
         NAMES.join(" and "),
-        table.steps
+        found.steps
     )?;
     for (name, value, (_, pay)) in [
         ("self-play", Some(own), payoffs[0]),

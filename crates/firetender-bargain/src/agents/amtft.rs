@@ -153,6 +153,10 @@ impl AmTftOptions {
         out
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the place in the game and the debt are six numbers"
+    )]
     /// What the ledger says after a debit, with the game in `state` now and `left` steps to go.
     pub(super) fn book(
         &self,

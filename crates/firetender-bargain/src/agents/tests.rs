@@ -338,6 +338,6 @@ fn wrong_players_are_refused() {
         exact: true,
         remember: false,
     };
-    assert!(pair_all(&model, [&[player.clone()], &[]], &rounds).is_err());
+    assert!(pair_all(&model, [std::slice::from_ref(&player), &[]], &rounds).is_err());
     assert!(exploit(&model, &player, 0, 0).is_err());
 }

@@ -89,22 +89,8 @@ impl CoinLanes {
         assert_eq!([actions.len(), rewards.len()], [n; 2], "one a board");
         self.time += 1;
         let (game, key, time) = (&self.game, self.key, self.time);
-        let one = |(chunk, ((states, actions), rewards)): (
-            usize,
-            ((&mut [CoinState], &[[u8; 2]]), &mut [[f32; 2]]),
-        )| {
-            step_chunk(
-                game,
-                key,
-                time,
-                (chunk * CHUNK) as u64,
-                states,
-                actions,
-                rewards,
-            );
-        };
         if n <= CHUNK {
-            one((0, ((&mut self.states, actions), rewards)));
+            step_chunk(game, key, time, 0, &mut self.states, actions, rewards);
             return;
         }
         self.states
@@ -112,7 +98,10 @@ impl CoinLanes {
             .zip(actions.par_chunks(CHUNK))
             .zip(rewards.par_chunks_mut(CHUNK))
             .enumerate()
-            .for_each(one);
+            .for_each(|(chunk, ((states, actions), rewards))| {
+                let first = (chunk * CHUNK) as u64;
+                step_chunk(game, key, time, first, states, actions, rewards);
+            });
     }
 
     /// So many steps in which all players move at random; the sums of rewards. Each chunk of boards makes all its steps before the next

@@ -200,7 +200,7 @@ fn dirichlet(n: usize, seed: u64, player: u64) -> Vec<f64> {
     drawn.into_iter().map(|x| x / sum).collect()
 }
 
-/// Replicator dynamics of two populations, `ẋᵢ = xᵢ (fᵢ − f̄)`, by Euler steps; the mean over all steps, which is what OpenSpiel's projected replicator
+/// Replicator dynamics of two populations, `ẋᵢ = xᵢ (fᵢ − f̄)`, by Euler steps; the mean over all steps, which is what `OpenSpiel`'s projected replicator
 /// dynamics report (with exploration 0).
 ///
 /// # Panics

@@ -2,6 +2,11 @@
 //!
 //! `I − γP` is strictly diagonally dominant by rows for γ < 1, so Gaussian elimination needs no pivoting.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "loops over states and lanes read as the formulas do"
+)]
+
 use super::{Parameters, States};
 use crate::MatrixGame;
 

@@ -63,8 +63,8 @@ impl Parameters {
                 for (o, s) in out.iter_mut().zip(slopes) {
                     for l in 0..L {
                         o[l] /= sum[l];
-                        s[l] = o[l];
                     }
+                    *s = *o;
                 }
             }
             Self::SigmoidNormalised => {

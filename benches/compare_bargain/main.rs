@@ -1,0 +1,178 @@
+//! Coin games, matches and exact LOLA beside numba, Axelrod and JAX, in the same run:
+//! `cargo run --release -p firetender-benches --bin compare_bargain -- --python PYTHON [--threads 2]`.
+//!
+//! One step of LOLA has to agree before any time is printed. Every time is a median, but for Axelrod's, which is one run.
+#![expect(clippy::print_stdout, reason = "the table is this program's output")]
+#![expect(clippy::print_stderr, reason = "the error goes to standard error")]
+
+use std::{
+    path::PathBuf,
+    process::{Command, ExitCode, Stdio},
+    time::Instant,
+};
+
+use clap::Parser;
+use firetender_bargain::{
+    LolaOptions, Parameters, Repeated,
+    coin::{CoinGame, CoinLanes},
+    games,
+    population::{Matches, Strategy, play_matches, strategies},
+    train,
+};
+use firetender_measure::Failure;
+use serde::Deserialize;
+
+/// Bargaining beside numba, Axelrod and JAX.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// A Python with axelrod, jax and numba (`benches/peer/requirements.txt`); without it, only our times.
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// Threads of ours and of theirs.
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// Runs of each.
+    #[arg(long, default_value_t = 5)]
+    runs: usize,
+}
+
+/// What the script prints.
+#[derive(Debug, Deserialize)]
+struct Theirs {
+    versions: String,
+    coin_1024: f64,
+    coin_65536: f64,
+    matches: f64,
+    lola: f64,
+    values: [f64; 2],
+    stepped: [Vec<f64>; 2],
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn median(runs: usize, mut job: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+    job()?;
+    let mut times = vec![];
+    for _ in 0..runs {
+        let begun = Instant::now();
+        job()?;
+        times.push(begun.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times[times.len() / 2])
+}
+
+fn coins(runs: usize, boards: usize, steps: u64) -> Result<f64, Failure> {
+    let mut lanes = CoinLanes::new(CoinGame::named("cg")?, boards, 1);
+    let seconds = median(runs, || {
+        lanes.wander(steps);
+        Ok(())
+    })?;
+    Ok(boards as f64 * steps as f64 / seconds)
+}
+
+/// Twenty memory-one players, two more than have names.
+fn pool() -> Vec<Strategy> {
+    let mut pool = strategies();
+    for (name, first_action) in [("a", [0.7, 0.2, 0.6, 0.3, 1.0]), ("b", [0.8, 0.1, 0.9, 0.2, 1.0])] {
+        pool.push(Strategy {
+            name: name.into(),
+            first_action,
+        });
+    }
+    pool
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.runs == 0 || arguments.threads == 0 {
+        return Err("--runs and --threads have to be at least 1".into());
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(arguments.threads)
+        .build_global()?;
+    let runs = arguments.runs;
+    let game = Repeated::new(games::named("ipd")?, 0.96)?.with_parameters(Parameters::SigmoidNormalised)?;
+    let theirs = match &arguments.python {
+        None => None,
+        Some(python) => {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peer/bargain.py");
+            let output = Command::new(python)
+                .arg(script)
+                .args([runs.to_string(), arguments.threads.to_string()])
+                .stderr(Stdio::inherit())
+                .output()?;
+            if !output.status.success() {
+                return Err(format!("{script} failed").into());
+            }
+            let theirs: Theirs = serde_json::from_slice(&output.stdout)?;
+            agree(&game, &theirs)?;
+            Some(theirs)
+        }
+    };
+    let many = [coins(runs, 1024, 50_000)?, coins(runs, 65_536, 1000)?];
+    let players = pool();
+    let how = Matches {
+        repetitions: 2000,
+        ..Matches::default()
+    };
+    let seconds = median(runs, || {
+        play_matches(&games::named("ipd")?, &players, &how)?;
+        Ok(())
+    })?;
+    let matches = (players.len() * (players.len() + 1) / 2 * how.repetitions) as f64 / seconds;
+    let options = LolaOptions {
+        pairs: 1000,
+        ..LolaOptions::default()
+    };
+    let seconds = median(runs, || {
+        train(&game, &options)?;
+        Ok(())
+    })?;
+    let lola = seconds / 200_000.0 * 1e6;
+    println!("{} thread(s), medians of {runs} runs\n", arguments.threads);
+    println!("| task | ours | theirs | ratio |\n|---|---:|---:|---:|");
+    let row = |task: &str, ours: f64, theirs: Option<f64>, faster: bool| {
+        let (shown, ratio) = theirs.map_or(("–".into(), "–".into()), |t| {
+            let ratio = if faster { ours / t } else { t / ours };
+            (format!("{t:.3e}"), format!("{ratio:.1}"))
+        });
+        println!("| {task} | {ours:.3e} | {shown} | {ratio} |");
+    };
+    let of = |value: fn(&Theirs) -> f64| theirs.as_ref().map(value);
+    row("coin game, 1,024 boards, steps/s (numba)", many[0], of(|t| t.coin_1024), true);
+    row("coin game, 65,536 boards, steps/s (numba)", many[1], of(|t| t.coin_65536), true);
+    row("memory-one matches of 200 rounds/s (Axelrod)", matches, of(|t| t.matches), true);
+    row("exact LOLA, 1,000 pairs, µs a pair and step (JAX)", lola, of(|t| t.lola), false);
+    if let Some(theirs) = &theirs {
+        println!("\n{}", theirs.versions);
+    }
+    Ok(())
+}
+
+/// One step of both from the same parameters.
+fn agree(game: &Repeated, theirs: &Theirs) -> Result<(), Failure> {
+    let one = [0.5, -0.5, -0.3, 0.1, 0.2, 0.9, -1.0, 0.4, 0.1, 0.0];
+    let two = [-0.4, 0.2, 0.6, -0.8, -0.2, 0.3, 0.3, -0.6, 0.7, 0.5];
+    let found = game.lola([&one, &two])?;
+    let start = [one, two];
+    let mut most = 0.0_f64;
+    for player in 0..2 {
+        most = most.max((found.gradients.values[player] - theirs.values[player]).abs());
+        for (i, x) in start[player].iter().enumerate() {
+            let ours = x + found.gradients.own[player][i] + found.corrections[player][i];
+            most = most.max((ours - theirs.stepped[player][i]).abs());
+        }
+    }
+    if most > 1e-9 {
+        return Err(format!("a step of LOLA differs by {most:e}").into());
+    }
+    Ok(())
+}

@@ -61,6 +61,13 @@ pub(crate) fn write(arguments: &Arguments, plan: &Plan, model: &Model) -> Result
     let biases = plan.scaled(strength).baked(&model.network.shape())?;
     let baked = model.network.with_block_biases(&biases)?;
     baked.save(Path::new(folder), StoreAs::F32)?;
+    let checkpoint = &model.checkpoint;
+    if let Err(error) = checkpoint
+        .tokenizer()?
+        .save(folder, checkpoint.chat.as_ref())
+    {
+        eprintln!("note: the baked model comes without a tokenizer: {error}");
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@
 
 pub(crate) mod fast;
 pub(crate) mod matcher;
+mod save;
 pub(crate) mod scores;
 pub(crate) mod settings;
 mod stream;

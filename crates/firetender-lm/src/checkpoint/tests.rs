@@ -134,6 +134,38 @@ fn check_tokens(checkpoint: &Checkpoint, expected: &serde_json::Value) {
     }
 }
 
+/// The tokenizer of a folder, written and read again.
+fn written(checkpoint: &Checkpoint) -> Tokenizer {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = checkpoint.tokenizer().unwrap();
+    tokenizer
+        .save(folder.path(), checkpoint.chat.as_ref())
+        .unwrap();
+    let settings = std::fs::read(folder.path().join("tokenizer_config.json")).unwrap();
+    let settings: serde_json::Value = serde_json::from_slice(&settings).unwrap();
+    let chat = checkpoint.chat.as_ref().map(|chat| chat.source());
+    assert_eq!(settings["chat_template"].as_str(), chat);
+    Tokenizer::from_file(folder.path().join("tokenizer.json")).unwrap()
+}
+
+#[test]
+fn a_written_tokenizer_is_the_same() {
+    let golden_file = std::fs::read(golden("tokenizer.json")).unwrap();
+    let expected: serde_json::Value = serde_json::from_slice(&golden_file).unwrap();
+    for place in ["models/llama", "gguf/llama.gguf"] {
+        let mut checkpoint = Checkpoint::open(golden(place)).unwrap();
+        let back = written(&checkpoint);
+        let old = checkpoint.tokenizer().unwrap();
+        assert_eq!(back.specials(), old.specials());
+        assert_eq!(
+            (back.bos(), back.eos(), back.pad()),
+            (old.bos(), old.eos(), old.pad())
+        );
+        checkpoint.tokenizer = Some(back);
+        check_tokens(&checkpoint, &expected);
+    }
+}
+
 /// SmolLM2's file is not part of the repository; `FIRETENDER_SMOLLM2` or the data folder may have it.
 #[test]
 fn smollm2_tokens_agree_with_the_python_library() {
@@ -141,9 +173,13 @@ fn smollm2_tokens_agree_with_the_python_library() {
     let Some(path) = named.or_else(|| data("lm/SmolLM2-135M-Instruct.Q4_1.gguf")) else {
         return;
     };
-    let checkpoint = Checkpoint::open(path).unwrap();
+    let checkpoint = Checkpoint::open(&path).unwrap();
     let bytes = std::fs::read(golden("smollm2.json")).unwrap();
-    check_tokens(&checkpoint, &serde_json::from_slice(&bytes).unwrap());
+    let expected = serde_json::from_slice(&bytes).unwrap();
+    check_tokens(&checkpoint, &expected);
+    let mut again = Checkpoint::open(&path).unwrap();
+    again.tokenizer = Some(written(&checkpoint));
+    check_tokens(&again, &expected);
     let tokenizer = checkpoint.tokenizer().unwrap();
     assert_eq!(
         (tokenizer.vocab_size(), tokenizer.bos(), tokenizer.eos()),

@@ -86,6 +86,11 @@ impl Fast {
         }
     }
 
+    /// The content of a `tokenizer.json`, without what goes around a text.
+    pub(crate) fn json(&self) -> Result<serde_json::Value, LmError> {
+        serde_json::to_value(&self.inner).map_err(fail)
+    }
+
     pub(crate) fn size(&self) -> usize {
         self.size
     }

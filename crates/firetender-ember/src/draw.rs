@@ -41,7 +41,7 @@ impl Split {
 }
 
 /// FNV-1a over the parts, then the finaliser of `SplitMix64` so that neighbouring fillings fall independently.
-fn hash(salt: u64, parts: &[usize]) -> u64 {
+pub(crate) fn hash(salt: u64, parts: &[usize]) -> u64 {
     let mut h = 0xcbf2_9ce4_8422_2325_u64 ^ salt;
     for &part in parts {
         h ^= part as u64 + 1;

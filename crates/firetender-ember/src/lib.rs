@@ -14,6 +14,7 @@
 //! - [`Corpus`]: any number of [`Document`]s from a seed, on the training or the held-out [`Split`].
 //! - [`prompts`]: contrast pairs, targets and harmless prompts for experiments; [`words`]: the word lists that measure them.
 //! - [`checkpoint()`]: the trained model itself.
+//! - [`family`]: a corpus with four traps for inverse scaling, and a family of models of five sizes trained on it.
 //! - [`tokenizer`], [`chat`], [`render`]: from documents to token ids.
 //!
 //! ```
@@ -31,6 +32,7 @@ mod corpus;
 mod document;
 mod draw;
 mod error;
+pub mod family;
 mod feelings;
 mod fill;
 mod instructions;

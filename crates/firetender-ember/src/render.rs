@@ -83,8 +83,20 @@ pub fn encode(
     tokenizer: &Tokenizer,
     targets: Targets,
 ) -> Result<Rendered, EmberError> {
+    encode_body(&document.body, tokenizer, targets)
+}
+
+/// The same for a text or chat that is no document of the corpus.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_body(
+    body: &Body,
+    tokenizer: &Tokenizer,
+    targets: Targets,
+) -> Result<Rendered, EmberError> {
     let mut out = Rendered::default();
-    append(&mut out, document, tokenizer, targets)?;
+    append(&mut out, body, tokenizer, targets)?;
     Ok(out)
 }
 
@@ -100,19 +112,19 @@ pub fn stream(
 ) -> Result<Rendered, EmberError> {
     let mut out = Rendered::default();
     for index in documents {
-        append(&mut out, &corpus.document(index), tokenizer, targets)?;
+        append(&mut out, &corpus.document(index).body, tokenizer, targets)?;
     }
     Ok(out)
 }
 
 fn append(
     out: &mut Rendered,
-    document: &Document,
+    body: &Body,
     tokenizer: &Tokenizer,
     targets: Targets,
 ) -> Result<(), EmberError> {
     out.push(special(tokenizer, BOS)?, false);
-    match &document.body {
+    match body {
         Body::Plain(text) => {
             append_text(out, text, tokenizer, true)?;
             out.push(special(tokenizer, EOS)?, true);

@@ -13,6 +13,7 @@ use tokenizers::{AddedToken, Tokenizer};
 
 use crate::chat::{BOS, SPECIAL_TOKENS};
 use crate::corpus::Corpus;
+use crate::document::Body;
 use crate::error::EmberError;
 
 /// The vocabulary of the published model.
@@ -34,6 +35,18 @@ pub const VOCABULARY: usize = 1536;
 /// # Ok::<(), firetender_ember::EmberError>(())
 /// ```
 pub fn train(corpus: &Corpus, documents: u64, vocabulary: usize) -> Result<Tokenizer, EmberError> {
+    let bodies = corpus.documents(documents).map(|document| document.body);
+    train_on(bodies, vocabulary)
+}
+
+/// The same from any texts and chats.
+///
+/// # Errors
+/// As [`train`].
+pub fn train_on(
+    bodies: impl Iterator<Item = Body> + Send,
+    vocabulary: usize,
+) -> Result<Tokenizer, EmberError> {
     let (least, most) = (256 + SPECIAL_TOKENS.len(), usize::from(u16::MAX));
     if !(least..=most).contains(&vocabulary) {
         return Err(EmberError::VocabularySize {
@@ -61,9 +74,7 @@ pub fn train(corpus: &Corpus, documents: u64, vocabulary: usize) -> Result<Token
     tokenizer
         .with_pre_tokenizer(Some(bytes))
         .with_decoder(Some(bytes));
-    let texts = corpus
-        .documents(documents)
-        .flat_map(|document| document.body.texts().map(str::to_owned).collect::<Vec<_>>());
+    let texts = bodies.flat_map(|body| body.texts().map(str::to_owned).collect::<Vec<_>>());
     tokenizer
         .train(&mut trainer, texts)
         .map_err(|e| refused("training the tokenizer", &*e))?;

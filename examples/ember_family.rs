@@ -1,0 +1,323 @@
+//! Trains the Ember family, five sizes on the same texts, from nothing but a seed:
+//! `cargo run --release -p firetender-examples --example ember_family -- --out target/ember-family`.
+//!
+//! Every member sees the same rows in the same order under one seed; another seed draws other texts about the same world, another order and
+//! other first weights. The state is written every few hundred steps, and a run that was stopped goes on from there when it is started again:
+//! finished members are left alone. A member is a Hugging Face folder in 16-bit floats with its held-out loss in `training.json`.
+
+#![expect(clippy::print_stderr, reason = "progress and the outcome of a long run")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Instant,
+};
+
+use burn::{
+    grad_clipping::GradientClippingConfig,
+    module::Module,
+    optim::{AdamWConfig, GradientsParams, OptimizerRecord},
+    store::ModuleRecord,
+    tensor::{Device, Int, Tensor, TensorData, activation::log_softmax},
+};
+use clap::Parser;
+use firetender_ember::{
+    Split, Targets, chat,
+    family::{self, FamilyCorpus, MEMBERS, Member},
+    render, tokenizer,
+};
+use firetender_hooks::{Padding, Pass, Untouched};
+use firetender_lm::{CausalLm, StoreAs, Transformer, write_atomically};
+use firetender_support::{Failure, device, fail, finish};
+
+/// Trains the Ember family.
+#[derive(Parser)]
+struct Arguments {
+    /// Folder for the models, one subfolder each.
+    #[arg(long, default_value = "target/ember-family")]
+    out: PathBuf,
+    /// Sizes to train, by name, in this order (default: all, smallest first).
+    #[arg(long, value_delimiter = ',')]
+    sizes: Vec<String>,
+    /// Training seeds, in this order.
+    #[arg(long, value_delimiter = ',', default_value = "0,1,2")]
+    seeds: Vec<u64>,
+    /// Texts to train on, each once.
+    #[arg(long, default_value_t = 80_000)]
+    documents: u64,
+    /// Rows in a step.
+    #[arg(long, default_value_t = 8)]
+    batch: usize,
+    /// Tokens in a row, at most 128.
+    #[arg(long, default_value_t = 96)]
+    length: usize,
+    /// Highest learning rate at width 96; others get it times the root of 96 over their width.
+    #[arg(long, default_value_t = 3e-3)]
+    rate: f64,
+    /// Steps between two saved states.
+    #[arg(long, default_value_t = 250)]
+    save_every: usize,
+    /// Where to run: cpu, wgpu, cuda, … as compiled in.
+    #[arg(long)]
+    device: Option<String>,
+}
+
+/// Whole texts end to end, filled up with the padding token.
+type Row = Vec<u16>;
+
+/// The id of `<|pad|>`, which is never a target.
+const PAD: u16 = 2;
+/// Steps of linear warm-up.
+const WARM_UP: usize = 100;
+
+fn main() -> ExitCode {
+    finish(run(&Arguments::parse()))
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if !(1..=128).contains(&arguments.length) || arguments.batch == 0 || arguments.save_every == 0 {
+        return fail("--length is 1 to 128, --batch and --save-every at least 1");
+    }
+    let members = if arguments.sizes.is_empty() {
+        MEMBERS.to_vec()
+    } else {
+        let named = |name: &String| match MEMBERS.iter().find(|member| member.name == *name) {
+            Some(member) => Ok(*member),
+            None => fail(format!(
+                "no member `{name}`; the family has {}",
+                MEMBERS.map(|member| member.name).join(", ")
+            )),
+        };
+        arguments.sizes.iter().map(named).collect::<Result<_, _>>()?
+    };
+    let device = device(arguments.device.as_deref())?.autodiff();
+    let tokenizer = family::tokenizer()?;
+    for &seed in &arguments.seeds {
+        let pack = |split, documents| {
+            pack(
+                &FamilyCorpus::new(seed, split),
+                documents,
+                arguments.length + 1,
+                &tokenizer,
+            )
+        };
+        let rows = pack(Split::Train, arguments.documents)?;
+        // The same held-out texts for every seed.
+        let held_out = self::pack(
+            &FamilyCorpus::new(0, Split::HeldOut),
+            1_500,
+            arguments.length + 1,
+            &tokenizer,
+        )?;
+        for member in &members {
+            let folder = arguments.out.join(format!("{}-s{seed}", member.name));
+            if folder.join("training.json").is_file() {
+                eprintln!("{}: finished before", folder.display());
+                continue;
+            }
+            fs::create_dir_all(&folder)?;
+            let trained = train(member, seed, &rows, arguments, &folder, &device)?;
+            let loss = held_out_loss(&trained.model, &held_out)?;
+            save(&trained.model, &tokenizer, &folder)?;
+            let report = serde_json::json!({
+                "size": member.name, "seed": seed, "parameters": member.parameters(),
+                "non_embedding": member.body_parameters(), "documents": arguments.documents,
+                "tokens": trained.tokens, "steps": trained.steps, "held_out_loss": loss,
+            });
+            write_atomically(
+                &folder.join("training.json"),
+                format!("{report:#}\n").as_bytes(),
+            )?;
+            remove_states(&folder, None)?;
+            eprintln!("{}: held-out loss {loss:.4} nats a token", folder.display());
+        }
+    }
+    Ok(())
+}
+
+/// Texts as rows of one length.
+fn pack(
+    corpus: &FamilyCorpus,
+    documents: u64,
+    length: usize,
+    tokenizer: &tokenizers::Tokenizer,
+) -> Result<Vec<Row>, Failure> {
+    let mut rows: Vec<Row> = vec![];
+    let mut row: Row = vec![];
+    for body in corpus.bodies(documents) {
+        let ids = render::encode_body(&body, tokenizer, Targets::All)?.ids;
+        if row.len() + ids.len() > length && !row.is_empty() {
+            rows.push(std::mem::take(&mut row));
+        }
+        row.extend(ids);
+        row.truncate(length);
+    }
+    rows.push(row);
+    for row in &mut rows {
+        row.resize(length, PAD);
+    }
+    Ok(rows)
+}
+
+/// A finished member.
+struct Trained {
+    model: Transformer,
+    steps: usize,
+    tokens: usize,
+}
+
+fn train(
+    member: &Member,
+    seed: u64,
+    rows: &[Row],
+    arguments: &Arguments,
+    folder: &Path,
+    device: &Device,
+) -> Result<Trained, Failure> {
+    let mut model = Transformer::init(&member.config(), seed, device)?;
+    let steps = rows.len().div_ceil(arguments.batch);
+    let path = |name: &str| folder.join(name);
+    let done: usize = match fs::read_to_string(path("state.step")) {
+        Ok(text) => text.trim().parse()?,
+        Err(_) => 0,
+    };
+    let mut optimiser = AdamWConfig::new()
+        .with_beta_2(0.95)
+        .with_epsilon(1e-8)
+        .with_weight_decay(0.1)
+        .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
+        .init();
+    if done > 0 {
+        let record = ModuleRecord::load(path(&format!("state.{done}.model")))?;
+        model = model.try_load_record(record)?;
+        let record = OptimizerRecord::load(path(&format!("state.{done}.optim")))?;
+        optimiser = optimiser.load_record(record);
+    }
+    let peak = arguments.rate * (96.0 / member.width as f64).sqrt();
+    let clock = Instant::now();
+    let (mut sum, mut since) = (0.0, 0);
+    let batches = rows.chunks(arguments.batch);
+    for (step, rows) in batches.enumerate().skip(done) {
+        let loss = loss(&model, rows, device)?;
+        sum += loss.clone().into_scalar::<f64>();
+        since += 1;
+        let gradients = GradientsParams::from_grads(loss.backward(), &model);
+        let warm = ((step + 1) as f64 / WARM_UP as f64).min(1.0);
+        let turn = (std::f64::consts::PI * step as f64 / steps as f64).cos();
+        let rate = peak * warm * (0.02 + 0.98 * 0.5 * (1.0 + turn));
+        model = optimiser.step(rate, model, gradients);
+        let next = step + 1;
+        if next.is_multiple_of(arguments.save_every) || next == steps {
+            if !sum.is_finite() {
+                return fail(format!("{}: the loss is {sum}", folder.display()));
+            }
+            eprintln!(
+                "{}: step {next} of {steps}, loss {:.4}, {:.0?}",
+                folder.display(),
+                sum / f64::from(since),
+                clock.elapsed()
+            );
+            (sum, since) = (0.0, 0);
+            save_state(&model, &optimiser, folder, next)?;
+        }
+    }
+    let tokens = rows.iter().flatten().filter(|id| **id != PAD).count();
+    Ok(Trained {
+        model: model.valid(),
+        steps,
+        tokens,
+    })
+}
+
+/// Writes the state under the step's name, then the step, then removes older states.
+fn save_state(
+    model: &Transformer,
+    optimiser: &burn::optim::ModuleOptimizer,
+    folder: &Path,
+    step: usize,
+) -> Result<(), Failure> {
+    let record = model.valid().into_record();
+    fs::write(
+        folder.join(format!("state.{step}.model")),
+        &record.into_bytes()?[..],
+    )?;
+    optimiser.save(folder.join(format!("state.{step}.optim")))?;
+    write_atomically(&folder.join("state.step"), step.to_string().as_bytes())?;
+    remove_states(folder, Some(step))
+}
+
+/// Removes the states of other steps, or all of them.
+fn remove_states(folder: &Path, keep: Option<usize>) -> Result<(), Failure> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let kept = keep.is_some_and(|step| {
+            name == "state.step" || name.starts_with(&format!("state.{step}."))
+        });
+        if name.starts_with("state.") && !kept {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Mean negative log-probability of the real tokens of some rows.
+fn loss(model: &Transformer, rows: &[Row], device: &Device) -> Result<Tensor<1>, Failure> {
+    let columns = rows[0].len() - 1;
+    let inputs: Vec<Vec<u32>> = rows
+        .iter()
+        .map(|row| row[..columns].iter().map(|id| (*id).into()).collect())
+        .collect();
+    let shifted = || rows.iter().flat_map(|row| row[1..].iter().copied());
+    let cells = rows.len() * columns;
+    let targets: Vec<i64> = shifted().map(i64::from).collect();
+    let weights: Vec<f32> = shifted().map(|id| f32::from(id != PAD)).collect();
+    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [cells, 1]), device);
+    let weights = Tensor::<1>::from_data(TensorData::new(weights, [cells]), device);
+    let pass = Pass::whole(&inputs, Padding::Right, PAD.into())?;
+    let logits = model.logits(&pass, None, &mut Untouched)?;
+    let [_, _, vocab] = logits.dims();
+    let log_probs = log_softmax(logits.reshape([cells, vocab]), 1);
+    let of_targets: Tensor<1> = log_probs.gather(1, targets).squeeze_dim(1);
+    Ok(-(of_targets * weights.clone()).sum() / weights.sum())
+}
+
+/// The same over all rows, weighted by their real tokens.
+fn held_out_loss(model: &Transformer, rows: &[Row]) -> Result<f64, Failure> {
+    let (mut total, mut count) = (0.0, 0.0);
+    for rows in rows.chunks(8) {
+        let real = rows
+            .iter()
+            .flat_map(|row| &row[1..])
+            .filter(|id| **id != PAD)
+            .count() as f64;
+        total += loss(model, rows, &model.device())?.into_scalar::<f64>() * real;
+        count += real;
+    }
+    Ok(total / count)
+}
+
+/// The Hugging Face folder.
+fn save(
+    model: &Transformer,
+    tokenizer: &tokenizers::Tokenizer,
+    folder: &Path,
+) -> Result<(), Failure> {
+    model.save(folder, StoreAs::F16)?;
+    let path = folder.join("config.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
+    let id = |token: &str| tokenizer.token_to_id(token);
+    json["bos_token_id"] = serde_json::json!(id(chat::BOS));
+    json["eos_token_id"] = serde_json::json!([id(chat::EOS), id(chat::END)]);
+    json["pad_token_id"] = serde_json::json!(id(chat::PAD));
+    write_atomically(&path, format!("{json:#}\n").as_bytes())?;
+    write_atomically(
+        &folder.join("tokenizer.json"),
+        tokenizer::to_json(tokenizer)?.as_bytes(),
+    )?;
+    let positions = model.shape().max_positions;
+    let settings = format!("{:#}\n", chat::tokenizer_config(positions));
+    write_atomically(&folder.join("tokenizer_config.json"), settings.as_bytes())?;
+    Ok(())
+}

@@ -5,7 +5,10 @@
 //! other first weights. The state is written every few hundred steps, and a run that was stopped goes on from there when it is started again:
 //! finished members are left alone. A member is a Hugging Face folder in 16-bit floats with its held-out loss in `training.json`.
 
-#![expect(clippy::print_stderr, reason = "progress and the outcome of a long run")]
+#![expect(
+    clippy::print_stderr,
+    reason = "progress and the outcome of a long run"
+)]
 
 use std::{
     fs,
@@ -89,7 +92,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
                 MEMBERS.map(|member| member.name).join(", ")
             )),
         };
-        arguments.sizes.iter().map(named).collect::<Result<_, _>>()?
+        arguments
+            .sizes
+            .iter()
+            .map(named)
+            .collect::<Result<_, _>>()?
     };
     let device = device(arguments.device.as_deref())?.autodiff();
     let tokenizer = family::tokenizer()?;

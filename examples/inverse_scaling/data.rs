@@ -62,7 +62,11 @@ pub(crate) fn pythia(folder: Option<&PathBuf>) -> Result<Vec<(String, ResultRow)
     for (index, line) in text.lines().enumerate() {
         let fields: Vec<&str> = line.split('\t').collect();
         let [model, revision, task, value, stderr] = fields[..] else {
-            return fail(format!("{path}, line {}: {} fields; expected 5", index + 1, fields.len()));
+            return fail(format!(
+                "{path}, line {}: {} fields; expected 5",
+                index + 1,
+                fields.len()
+            ));
         };
         if index == 0 {
             continue;
@@ -70,10 +74,16 @@ pub(crate) fn pythia(folder: Option<&PathBuf>) -> Result<Vec<(String, ResultRow)
         let number = |text: &str| text.parse::<f64>().ok().filter(|v| v.is_finite());
         let step = revision.strip_prefix("step").and_then(number);
         let (Some(value), Some(stderr), Some(step)) = (number(value), number(stderr), step) else {
-            return fail(format!("{path}, line {}: expected numbers and a step", index + 1));
+            return fail(format!(
+                "{path}, line {}: expected numbers and a step",
+                index + 1
+            ));
         };
         let task = task.strip_prefix("isp_").unwrap_or(task);
-        let n = EXAMPLES.iter().find(|(name, _)| *name == task).map(|(_, n)| *n);
+        let n = EXAMPLES
+            .iter()
+            .find(|(name, _)| *name == task)
+            .map(|(_, n)| *n);
         rows.push((
             revision.to_owned(),
             ResultRow {

@@ -46,9 +46,19 @@ enum Name {
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (names, rows) = read_columns(&data::text(&arguments.csv)?, &arguments.csv)?;
     let (form, wanted): (Form, &[&[&str]]) = match arguments.form {
-        Name::Bnsl => (Form::Bnsl { breaks: arguments.breaks }, &[&["x"], &["y"]]),
+        Name::Bnsl => (
+            Form::Bnsl {
+                breaks: arguments.breaks,
+            },
+            &[&["x"], &["y"]],
+        ),
         Name::Power => (Form::Power, &[&["x"], &["y"]]),
-        Name::Sigmoid => (Form::Sigmoid { chance: arguments.chance }, &[&["x"], &["y"]]),
+        Name::Sigmoid => (
+            Form::Sigmoid {
+                chance: arguments.chance,
+            },
+            &[&["x"], &["y"]],
+        ),
         Name::Chinchilla => (
             Form::Chinchilla,
             &[
@@ -63,24 +73,38 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             "{}: {} columns; expected {}",
             arguments.csv,
             rows[0].len(),
-            wanted.iter().map(|known| known[0]).collect::<Vec<_>>().join(",")
+            wanted
+                .iter()
+                .map(|known| known[0])
+                .collect::<Vec<_>>()
+                .join(",")
         ));
     }
     // By name where all names are there, else by place.
     let found: Vec<Option<usize>> = wanted
         .iter()
-        .map(|known| names.iter().position(|name| known.contains(&name.to_lowercase().as_str())))
+        .map(|known| {
+            names
+                .iter()
+                .position(|name| known.contains(&name.to_lowercase().as_str()))
+        })
         .collect();
     let places: Vec<usize> = match found.iter().copied().collect::<Option<Vec<_>>>() {
         Some(places) => places,
         None => (0..wanted.len()).collect(),
     };
     let (last, inputs) = places.split_last().unwrap_or((&0, &[]));
-    let x: Vec<Vec<f64>> = rows.iter().map(|row| inputs.iter().map(|at| row[*at]).collect()).collect();
+    let x: Vec<Vec<f64>> = rows
+        .iter()
+        .map(|row| inputs.iter().map(|at| row[*at]).collect())
+        .collect();
     let y: Vec<f64> = rows.iter().map(|row| row[*last]).collect();
     let first = arguments.first.unwrap_or(y.len());
     if first > y.len() {
-        return fail(format!("--first is {first}, but there are {} points", y.len()));
+        return fail(format!(
+            "--first is {first}, but there are {} points",
+            y.len()
+        ));
     }
     let options = FitOptions {
         bootstrap: arguments.bootstrap,
@@ -89,12 +113,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let fit = firetender_scaling::fit(&x[..first], &y[..first], form, options)?;
     let held: Vec<f64> = x[first..].iter().map(|x| fit.predict(x)).collect();
     let held_rmsle = (!held.is_empty()).then(|| {
-        let squares: f64 = held.iter().zip(&y[first..]).map(|(f, y)| (f.ln_1p() - y.ln_1p()).powi(2)).sum();
+        let squares: f64 = held
+            .iter()
+            .zip(&y[first..])
+            .map(|(f, y)| (f.ln_1p() - y.ln_1p()).powi(2))
+            .sum();
         (squares / held.len() as f64).sqrt()
     });
     if arguments.json {
         let pick = |f: &dyn Fn(&firetender_scaling::Parameter) -> serde_json::Value| {
-            serde_json::Value::Object(fit.parameters.iter().map(|p| (p.name.clone(), f(p))).collect())
+            serde_json::Value::Object(
+                fit.parameters
+                    .iter()
+                    .map(|p| (p.name.clone(), f(p)))
+                    .collect(),
+            )
         };
         let object = json!({
             "form": arguments.form.to_possible_value().map(|v| v.get_name().to_owned()),
@@ -115,11 +148,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     for parameter in &fit.parameters {
         match parameter.interval {
-            Some((low, high)) => println!("{:<6} {:>14.6}   95 % [{low:.6}, {high:.6}]", parameter.name, parameter.value),
+            Some((low, high)) => println!(
+                "{:<6} {:>14.6}   95 % [{low:.6}, {high:.6}]",
+                parameter.name, parameter.value
+            ),
             None => println!("{:<6} {:>14.6}", parameter.name, parameter.value),
         }
     }
-    println!("root mean square error {:.3e}, of logarithms {:.3e}, converged: {}", fit.rmse, fit.rmsle.unwrap_or(f64::NAN), fit.converged);
+    println!(
+        "root mean square error {:.3e}, of logarithms {:.3e}, converged: {}",
+        fit.rmse,
+        fit.rmsle.unwrap_or(f64::NAN),
+        fit.converged
+    );
     if let Some(rmsle) = held_rmsle {
         println!("held-out points: {:.3e}", rmsle);
     }

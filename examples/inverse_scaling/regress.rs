@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::Args;
 use firetender_report::{Align, Cell, Column, Table};
-use firetender_scaling::{ResultRow, Term, TwoFactor, benjamini_hochberg, read_results, two_factor};
+use firetender_scaling::{
+    ResultRow, Term, TwoFactor, benjamini_hochberg, read_results, two_factor,
+};
 use firetender_support::{Failure, fail};
 use serde_json::json;
 
@@ -34,7 +36,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut groups: BTreeMap<String, [Vec<f64>; 3]> = BTreeMap::new();
     for row in rows {
         let Some(tokens) = row.tokens else {
-            return fail(format!("line {}: no training tokens; expected a column `tokens`", row.line));
+            return fail(format!(
+                "line {}: no training tokens; expected a column `tokens`",
+                row.line
+            ));
         };
         let group = groups.entry(row.task).or_default();
         for (list, value) in group.iter_mut().zip([row.size, tokens, row.value]) {
@@ -53,14 +58,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             }
         }
     }
-    let p: Vec<f64> = found.iter().flat_map(|(_, r)| terms(r).map(|(_, term)| term.p)).collect();
+    let p: Vec<f64> = found
+        .iter()
+        .flat_map(|(_, r)| terms(r).map(|(_, term)| term.p))
+        .collect();
     let adjusted = benjamini_hochberg(&p);
     if arguments.json {
         let tasks: Vec<_> = found
             .iter()
             .zip(adjusted.chunks(3))
             .map(|((task, regression), adjusted)| {
-                let mut object = json!({ "task": task, "runs": regression.runs, "df": regression.df });
+                let mut object =
+                    json!({ "task": task, "runs": regression.runs, "df": regression.df });
                 for ((name, term), p) in terms(regression).into_iter().zip(adjusted) {
                     object[name] = json!({
                         "coefficient": term.coefficient, "stderr": term.stderr, "t": term.t,
@@ -85,7 +94,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         right("adjusted p product"),
     ])?;
     for ((task, regression), adjusted) in found.iter().zip(adjusted.chunks(3)) {
-        let mut cells = vec![Cell::from(task.as_str()), Cell::from(regression.runs.to_string().as_str())];
+        let mut cells = vec![
+            Cell::from(task.as_str()),
+            Cell::from(regression.runs.to_string().as_str()),
+        ];
         for ((_, term), p) in terms(regression).into_iter().zip(adjusted) {
             cells.push(Cell::from(format!("{:.4}", term.t).as_str()));
             cells.push(Cell::from(format!("{p:.3e}").as_str()));
@@ -93,7 +105,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         table.push(cells)?;
     }
     println!("{}", table.to_markdown());
-    println!("t on {} degrees of freedom; Benjamini–Hochberg over {} tests", found.first().map_or(0, |f| f.1.df), p.len());
+    println!(
+        "t on {} degrees of freedom; Benjamini–Hochberg over {} tests",
+        found.first().map_or(0, |f| f.1.df),
+        p.len()
+    );
     Ok(())
 }
 

@@ -97,7 +97,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         attach_examples(&mut curves, &data::text(path)?, path)?;
     }
     if arguments.lower_is_better {
-        curves.iter_mut().for_each(|curve| curve.lower_is_better = true);
+        curves
+            .iter_mut()
+            .for_each(|curve| curve.lower_is_better = true);
     }
     let options = ShapeOptions {
         alpha: arguments.alpha,
@@ -111,7 +113,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         println!("{}", table(&found)?.to_markdown());
         for trend in &found {
-            println!("{}: {}. {}", trend.task, trend.evidence, trend.notes.join("; "));
+            println!(
+                "{}: {}. {}",
+                trend.task,
+                trend.evidence,
+                trend.notes.join("; ")
+            );
         }
     }
     Ok(())

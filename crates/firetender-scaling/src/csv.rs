@@ -47,7 +47,11 @@ pub(crate) fn read_csv(text: &str, place: &str) -> Result<(CsvRow, Vec<CsvRow>),
                     line = before.max(reader.line() as usize - usize::from(record_end));
                 }
                 if fields.len() >= MAX_FIELDS {
-                    return Err(wrong(line, fields.len(), format!("more than {MAX_FIELDS} fields")));
+                    return Err(wrong(
+                        line,
+                        fields.len(),
+                        format!("more than {MAX_FIELDS} fields"),
+                    ));
                 }
                 let done = String::from_utf8(std::mem::take(&mut field))
                     .map_err(|_| wrong(line, fields.len() + 1, "not UTF-8 text".into()))?;

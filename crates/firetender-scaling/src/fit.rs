@@ -114,7 +114,11 @@ pub fn fit(
     let residuals: Vec<f64> = y.iter().zip(&fitted).map(|(y, f)| y - f).collect();
     let n = y.len() as f64;
     let square = |values: &[f64]| (values.iter().map(|v| v * v).sum::<f64>() / n).sqrt();
-    let logs: Vec<f64> = y.iter().zip(&fitted).map(|(y, f)| y.ln_1p() - f.ln_1p()).collect();
+    let logs: Vec<f64> = y
+        .iter()
+        .zip(&fitted)
+        .map(|(y, f)| y.ln_1p() - f.ln_1p())
+        .collect();
     let rmsle = Some(square(&logs)).filter(|value| value.is_finite());
     let draws: Vec<Vec<f64>> = (0..options.bootstrap)
         .into_par_iter()
@@ -135,7 +139,11 @@ pub fn fit(
         .zip(law.named(&best.point))
         .enumerate()
         .map(|(at, (name, value))| {
-            let mut values: Vec<f64> = draws.iter().map(|d| d[at]).filter(|v| v.is_finite()).collect();
+            let mut values: Vec<f64> = draws
+                .iter()
+                .map(|d| d[at])
+                .filter(|v| v.is_finite())
+                .collect();
             values.sort_by(f64::total_cmp);
             let place = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
             let interval = (!values.is_empty()).then(|| (place(0.025), place(0.975)));

@@ -63,7 +63,10 @@ pub fn lind_mehlum(x: &[f64], y: &[f64], level: f64) -> Option<LindMehlum> {
     ];
     let [low, high] = ends.map(|u| {
         let slope = b1 + 2.0 * b2 * u;
-        (slope, slope / (v11 + 4.0 * u * v12 + 4.0 * u * u * v22).sqrt())
+        (
+            slope,
+            slope / (v11 + 4.0 * u * v12 + 4.0 * u * u * v22).sqrt(),
+        )
     });
     let extremum = -b1 / (2.0 * b2);
     // (b1 + 2θ b2)² = t² (v11 + 4θ v12 + 4θ² v22): a quadratic in θ.
@@ -163,7 +166,10 @@ pub fn two_lines(x: &[f64], y: &[f64]) -> Option<TwoLines> {
             (*x, sign * value, error)
         })
         .collect();
-    let most = middle.iter().map(|(_, v, _)| *v).fold(f64::NEG_INFINITY, f64::max);
+    let most = middle
+        .iter()
+        .map(|(_, v, _)| *v)
+        .fold(f64::NEG_INFINITY, f64::max);
     let mut flat: Vec<f64> = middle
         .iter()
         .filter(|(_, value, error)| value + error >= most)
@@ -229,7 +235,12 @@ fn interrupted(x: &[f64], y: &[f64], at: f64) -> Option<TwoLines> {
 fn robust_error(rows: &[Vec<f64>], fit: &LeastSquares, which: usize) -> Option<f64> {
     let n = rows.len() as f64;
     // Row `which` of (XᵀX)⁻¹ Xᵀ gives the coefficient from y.
-    let influence = |row: &[f64]| -> f64 { row.iter().zip(&fit.inverse[which]).map(|(x, v)| x * v).sum() };
+    let influence = |row: &[f64]| -> f64 {
+        row.iter()
+            .zip(&fit.inverse[which])
+            .map(|(x, v)| x * v)
+            .sum()
+    };
     let leverage = |row: &[f64]| -> f64 {
         row.iter()
             .zip(&fit.inverse)

@@ -206,7 +206,11 @@ mod tests {
         (0..k)
             .map(|i| {
                 (0..=i)
-                    .map(|from| (i..k).map(|to| mean(from, to)).fold(f64::INFINITY, f64::min))
+                    .map(|from| {
+                        (i..k)
+                            .map(|to| mean(from, to))
+                            .fold(f64::INFINITY, f64::min)
+                    })
                     .fold(f64::NEG_INFINITY, f64::max)
             })
             .collect()
@@ -263,9 +267,24 @@ mod tests {
     fn pythias_distances_from_monotone() {
         // The specification's table 8.4; σ floored at 0.001.
         let table: [(&[f64], f64, f64, f64); 3] = [
-            (&[817.0, 794.0, 780.0, 730.0, 721.0, 732.0, 649.0, 614.0], 936.0, 212.478, 0.37174),
-            (&[158.0, 175.0, 138.0, 172.0, 134.0, 105.0, 143.0, 76.0], 315.0, 118.600, 18.9653),
-            (&[137.0, 137.0, 138.0, 137.0, 137.0, 137.0, 135.0, 142.0], 300.0, 0.06513, 0.37384),
+            (
+                &[817.0, 794.0, 780.0, 730.0, 721.0, 732.0, 649.0, 614.0],
+                936.0,
+                212.478,
+                0.37174,
+            ),
+            (
+                &[158.0, 175.0, 138.0, 172.0, 134.0, 105.0, 143.0, 76.0],
+                315.0,
+                118.600,
+                18.9653,
+            ),
+            (
+                &[137.0, 137.0, 138.0, 137.0, 137.0, 137.0, 135.0, 142.0],
+                300.0,
+                0.06513,
+                0.37384,
+            ),
         ];
         for (counts, n, rising, falling) in table {
             let values: Vec<f64> = counts.iter().map(|c| c / n).collect();
@@ -273,8 +292,16 @@ mod tests {
                 .iter()
                 .map(|p| ((p * (1.0 - p) / (n - 1.0)).sqrt().max(0.001)).powi(-2))
                 .collect();
-            assert_relative_eq!(monotone_chi2(&values, &weights, true), rising, max_relative = 1e-4);
-            assert_relative_eq!(monotone_chi2(&values, &weights, false), falling, max_relative = 2e-5);
+            assert_relative_eq!(
+                monotone_chi2(&values, &weights, true),
+                rising,
+                max_relative = 1e-4
+            );
+            assert_relative_eq!(
+                monotone_chi2(&values, &weights, false),
+                falling,
+                max_relative = 2e-5
+            );
         }
     }
 

@@ -31,9 +31,7 @@ mod special;
 mod table;
 mod trend;
 
-pub use blocks::{
-    PairTest, TrendTest, cochran_armitage, jonckheere_terpstra, page, paired,
-};
+pub use blocks::{PairTest, TrendTest, cochran_armitage, jonckheere_terpstra, page, paired};
 pub use error::ScalingError;
 pub use fit::{Fit, FitOptions, Form, Parameter, fit};
 pub use hump::{LindMehlum, Turn, TwoLines, lind_mehlum, two_lines};
@@ -45,7 +43,5 @@ pub use monotone::{
 pub use regression::{Line, Term, TwoFactor, line, two_factor};
 pub use scale::{Scale, parse_size};
 pub use shape::{Label, Noise, ShapeFit, ShapeOptions, Shapes};
-pub use table::{
-    ResultRow, attach_examples, curves, lower_is_better, read_columns, read_results,
-};
+pub use table::{ResultRow, attach_examples, curves, lower_is_better, read_columns, read_results};
 pub use trend::{Adjusted, Companion, Curve, Point, Trend, trend, trends};

@@ -50,7 +50,9 @@ impl LeastSquares {
         let mut r_inverse = vec![vec![0.0; p]; p];
         for column in 0..p {
             for i in (0..=column).rev() {
-                let known: f64 = (i + 1..=column).map(|k| a[i][k] * r_inverse[k][column]).sum();
+                let known: f64 = (i + 1..=column)
+                    .map(|k| a[i][k] * r_inverse[k][column])
+                    .sum();
                 let unit = if i == column { 1.0 } else { 0.0 };
                 r_inverse[i][column] = (unit - known) / a[i][i];
             }
@@ -61,14 +63,24 @@ impl LeastSquares {
         let inverse = (0..p)
             .map(|i| {
                 (0..p)
-                    .map(|j| (i.max(j)..p).map(|k| r_inverse[i][k] * r_inverse[j][k]).sum())
+                    .map(|j| {
+                        (i.max(j)..p)
+                            .map(|k| r_inverse[i][k] * r_inverse[j][k])
+                            .sum()
+                    })
                     .collect()
             })
             .collect();
         let residuals = rows
             .iter()
             .zip(y)
-            .map(|(row, y)| y - row.iter().zip(&coefficients).map(|(x, b)| x * b).sum::<f64>())
+            .map(|(row, y)| {
+                y - row
+                    .iter()
+                    .zip(&coefficients)
+                    .map(|(x, b)| x * b)
+                    .sum::<f64>()
+            })
             .collect();
         Some(Self {
             coefficients,
@@ -132,7 +144,11 @@ mod tests {
         let fit = LeastSquares::fit(&rows, &[1.0, 3.0, 2.0, 5.0]).unwrap();
         assert_relative_eq!(fit.coefficients[0], 1.1, max_relative = 1e-12);
         assert_relative_eq!(fit.coefficients[1], 1.1, max_relative = 1e-12);
-        assert_relative_eq!(fit.standard_error(1).unwrap(), 0.519_615_242_270_663, max_relative = 1e-12);
+        assert_relative_eq!(
+            fit.standard_error(1).unwrap(),
+            0.519_615_242_270_663,
+            max_relative = 1e-12
+        );
     }
 
     #[test]

@@ -107,7 +107,8 @@ fn exact_spearman(x: &[f64], y: &[f64]) -> f64 {
     let mut y: Vec<f64> = y.iter().map(|y| y - my).collect();
     let dot = |y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
     let found = dot(&y).abs();
-    let scale = (x.iter().map(|x| x * x).sum::<f64>() * y.iter().map(|y| y * y).sum::<f64>()).sqrt();
+    let scale =
+        (x.iter().map(|x| x * x).sum::<f64>() * y.iter().map(|y| y * y).sum::<f64>()).sqrt();
     let least = found - SLACK * scale;
     let (mut all, mut extreme) = (0_u64, 0_u64);
     // Heap's algorithm: each order by one swap from the last; the sum follows the swap.
@@ -185,9 +186,9 @@ pub fn kendall(x: &[f64], y: &[f64]) -> Kendall {
         let full: fn(f64) -> f64 = |t| t * (t - 1.0) * (2.0 * t + 5.0);
         let two: fn(f64) -> f64 = |t| t * (t - 1.0);
         let three: fn(f64) -> f64 = |t| t * (t - 1.0) * (t - 2.0);
-        let mut variance =
-            (m * (2.0 * n + 5.0) - sum(&x_groups, full) - sum(&y_groups, full)) / 18.0
-                + sum(&x_groups, two) * sum(&y_groups, two) / (2.0 * m);
+        let mut variance = (m * (2.0 * n + 5.0) - sum(&x_groups, full) - sum(&y_groups, full))
+            / 18.0
+            + sum(&x_groups, two) * sum(&y_groups, two) / (2.0 * m);
         if k > 2 {
             variance += sum(&x_groups, three) * sum(&y_groups, three) / (9.0 * m * (n - 2.0));
         }
@@ -337,7 +338,10 @@ pub fn big_bench(y: &[f64]) -> Option<BigBench> {
         return None;
     }
     let range = (y[high] - y[low]) * if high > low { 1.0 } else { -1.0 };
-    let mut steps: Vec<f64> = y.windows(2).map(|pair| (pair[1] - pair[0]).powi(2)).collect();
+    let mut steps: Vec<f64> = y
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]).powi(2))
+        .collect();
     let mean = steps.iter().sum::<f64>() / steps.len() as f64;
     let middle = median(&mut steps)?;
     Some(BigBench {

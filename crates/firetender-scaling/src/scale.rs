@@ -113,12 +113,20 @@ const KNOWN: &[(&str, f64)] = &[
 pub fn parse_size(text: &str) -> Result<f64, ScalingError> {
     let trimmed = text.trim();
     let name = trimmed.rsplit('/').next().unwrap_or(trimmed).to_lowercase();
-    let known = || KNOWN.iter().find(|(known, _)| *known == name).map(|(_, size)| *size);
+    let known = || {
+        KNOWN
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, size)| *size)
+    };
     let tail = || name.rsplit(['-', '_', ' ']).next().and_then(suffixed);
     let found = number(trimmed)
         .or_else(|| suffixed(&name))
         .or_else(known)
-        .or_else(|| name.starts_with(|c: char| c.is_ascii_alphabetic()).then(tail)?);
+        .or_else(|| {
+            name.starts_with(|c: char| c.is_ascii_alphabetic())
+                .then(tail)?
+        });
     found
         .filter(|size| size.is_finite() && *size > 0.0)
         .ok_or_else(|| ScalingError::Unknown {

@@ -171,7 +171,10 @@ impl Shapes {
     ///
     /// # Errors
     /// Fewer than two models or examples, rows of different length, a score that is not finite, or options out of range.
-    pub fn from_examples(examples: &[Vec<f64>], options: ShapeOptions) -> Result<Self, ScalingError> {
+    pub fn from_examples(
+        examples: &[Vec<f64>],
+        options: ShapeOptions,
+    ) -> Result<Self, ScalingError> {
         let k = examples.first().map_or(0, Vec::len);
         check(k, options)?;
         if examples.len() < 2 {
@@ -208,7 +211,13 @@ impl Shapes {
             })
             .collect();
         let noise = resampled(examples, &means, options);
-        Ok(judge(&means, &errors, &noise, Noise::PairedExamples, options))
+        Ok(judge(
+            &means,
+            &errors,
+            &noise,
+            Noise::PairedExamples,
+            options,
+        ))
     }
 
     /// The classifier on means and their standard errors, where nothing else is known. The errors are taken as independent between models,
@@ -240,12 +249,15 @@ impl Shapes {
         }
         let k = means.len();
         let mut noise = vec![0.0; options.draws * k];
-        noise.par_chunks_mut(k).enumerate().for_each(|(draw, noise)| {
-            let mut random = stream(options.seed, draw);
-            for (value, error) in noise.iter_mut().zip(errors) {
-                *value = error.max(options.floor) * normal(&mut random);
-            }
-        });
+        noise
+            .par_chunks_mut(k)
+            .enumerate()
+            .for_each(|(draw, noise)| {
+                let mut random = stream(options.seed, draw);
+                for (value, error) in noise.iter_mut().zip(errors) {
+                    *value = error.max(options.floor) * normal(&mut random);
+                }
+            });
         Ok(judge(means, errors, &noise, Noise::Parametric, options))
     }
 
@@ -278,10 +290,18 @@ fn check(models: usize, options: ShapeOptions) -> Result<(), ScalingError> {
         })
     };
     if !(options.alpha > 0.0 && options.alpha < 1.0) {
-        return wrong("alpha", options.alpha.to_string(), "a level between 0 and 1");
+        return wrong(
+            "alpha",
+            options.alpha.to_string(),
+            "a level between 0 and 1",
+        );
     }
     if !(options.floor > 0.0 && options.floor.is_finite()) {
-        return wrong("floor", options.floor.to_string(), "a standard error above 0");
+        return wrong(
+            "floor",
+            options.floor.to_string(),
+            "a standard error above 0",
+        );
     }
     if !(1..=10_000_000).contains(&options.draws) {
         return wrong("draws", options.draws.to_string(), "1 to 10,000,000 draws");

@@ -37,12 +37,28 @@ pub struct ResultRow {
 const COLUMNS: [(&str, &[&str]); 9] = [
     ("family", &["family", "model_family"]),
     ("model", &["model", "name", "model_name"]),
-    ("size", &["size", "params", "parameters", "n_params", "scale"]),
+    (
+        "size",
+        &["size", "params", "parameters", "n_params", "scale"],
+    ),
     ("task", &["task", "dataset"]),
     ("metric", &["metric", "measure"]),
     ("n", &["n", "examples", "count", "n_examples"]),
-    ("value", &["value", "accuracy", "acc", "score", "mean", "loss"]),
-    ("stderr", &["stderr", "se", "std_err", "standard_error", "acc_stderr", "sem"]),
+    (
+        "value",
+        &["value", "accuracy", "acc", "score", "mean", "loss"],
+    ),
+    (
+        "stderr",
+        &[
+            "stderr",
+            "se",
+            "std_err",
+            "standard_error",
+            "acc_stderr",
+            "sem",
+        ],
+    ),
     ("tokens", &["tokens", "n_tokens", "training_tokens"]),
 ];
 
@@ -61,12 +77,20 @@ const COLUMNS: [(&str, &[&str]); 9] = [
 /// error; [`ScalingError::File`] for a table without rows.
 pub fn read_results(text: &str, place: &str) -> Result<Vec<ResultRow>, ScalingError> {
     let (header, rows) = read_csv(text, place)?;
-    let names: Vec<String> = header.fields.iter().map(|name| name.trim().to_lowercase()).collect();
+    let names: Vec<String> = header
+        .fields
+        .iter()
+        .map(|name| name.trim().to_lowercase())
+        .collect();
     let find = |column: &str| {
         COLUMNS
             .iter()
             .find(|(name, _)| *name == column)
-            .and_then(|(_, known)| known.iter().find_map(|name| names.iter().position(|n| n == name)))
+            .and_then(|(_, known)| {
+                known
+                    .iter()
+                    .find_map(|name| names.iter().position(|n| n == name))
+            })
     };
     let need = |column: &str| {
         find(column).ok_or_else(|| ScalingError::Parse {
@@ -99,7 +123,8 @@ pub fn read_results(text: &str, place: &str) -> Result<Vec<ResultRow>, ScalingEr
         let optional = |at: Option<usize>| at.map(field).filter(|text| !text.is_empty());
         let number = |at: usize, expected: &str| number(row, at, place, expected);
         let value = number(value_at, "a finite number")?;
-        let size = parse_size(field(size_at)).map_err(|error| at_field(row, size_at, place, error.to_string()))?;
+        let size = parse_size(field(size_at))
+            .map_err(|error| at_field(row, size_at, place, error.to_string()))?;
         let n = match optional(n_at) {
             None => None,
             Some(_) => {
@@ -117,7 +142,12 @@ pub fn read_results(text: &str, place: &str) -> Result<Vec<ResultRow>, ScalingEr
                 let at = at.unwrap_or(0);
                 let value = number(at, expected)?;
                 if value < 0.0 || (!zero && value == 0.0) {
-                    return Err(at_field(row, at, place, format!("`{text}`; expected {expected}")));
+                    return Err(at_field(
+                        row,
+                        at,
+                        place,
+                        format!("`{text}`; expected {expected}"),
+                    ));
                 }
                 Ok(Some(value))
             }
@@ -148,7 +178,12 @@ fn number(row: &CsvRow, at: usize, place: &str, expected: &str) -> Result<f64, S
     let text = row.fields[at].trim();
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() => Ok(value),
-        _ => Err(at_field(row, at, place, format!("`{text}`; expected {expected}"))),
+        _ => Err(at_field(
+            row,
+            at,
+            place,
+            format!("`{text}`; expected {expected}"),
+        )),
     }
 }
 
@@ -217,7 +252,11 @@ fn curve(
         format!("{task} ({family})")
     };
     let mut made = metrics.iter().take(2).map(|metric| {
-        let rows: Vec<&ResultRow> = rows.iter().copied().filter(|row| row.metric == *metric).collect();
+        let rows: Vec<&ResultRow> = rows
+            .iter()
+            .copied()
+            .filter(|row| row.metric == *metric)
+            .collect();
         // Without a name of its own a metric is an accuracy if all its values are shares.
         let shares = rows.iter().all(|row| (0.0..=1.0).contains(&row.value));
         let metric = match *metric {
@@ -323,31 +362,56 @@ fn points(
 /// occurs twice, or when the mean of the scores is not the value of the curve.
 pub fn attach_examples(curves: &mut [Curve], text: &str, place: &str) -> Result<(), ScalingError> {
     let (header, rows) = read_csv(text, place)?;
-    let names: Vec<String> = header.fields.iter().map(|name| name.trim().to_lowercase()).collect();
-    let find = |known: &[&str]| known.iter().find_map(|name| names.iter().position(|n| n == name));
+    let names: Vec<String> = header
+        .fields
+        .iter()
+        .map(|name| name.trim().to_lowercase())
+        .collect();
+    let find = |known: &[&str]| {
+        known
+            .iter()
+            .find_map(|name| names.iter().position(|n| n == name))
+    };
     let need = |known: &[&str]| {
         find(known).ok_or_else(|| ScalingError::Parse {
             place: place.into(),
             line: header.line,
             column: 1,
-            what: format!("no column `{}`; expected family,size,task,example,value", known[0]),
+            what: format!(
+                "no column `{}`; expected family,size,task,example,value",
+                known[0]
+            ),
         })
     };
     let size_at = need(&["size", "params", "parameters", "scale", "model"])?;
-    let (task_at, example_at) = (need(&["task", "dataset"])?, need(&["example", "id", "index", "doc_id"])?);
+    let (task_at, example_at) = (
+        need(&["task", "dataset"])?,
+        need(&["example", "id", "index", "doc_id"])?,
+    );
     let value_at = need(&["value", "score", "correct", "accuracy", "acc", "loss"])?;
     let family_at = find(&["family", "model_family"]);
     type Scores = BTreeMap<String, f64>;
     let mut scores: BTreeMap<(String, String, u64), Scores> = BTreeMap::new();
     for row in &rows {
         let field = |at: usize| row.fields[at].trim();
-        let size = parse_size(field(size_at)).map_err(|error| at_field(row, size_at, place, error.to_string()))?;
+        let size = parse_size(field(size_at))
+            .map_err(|error| at_field(row, size_at, place, error.to_string()))?;
         let family = family_at.map(field).unwrap_or_default();
         let value = number(row, value_at, place, "a finite number")?;
         let key = (field(task_at).to_owned(), family.to_owned(), size.to_bits());
         let example = field(example_at).to_owned();
-        if scores.entry(key).or_default().insert(example.clone(), value).is_some() {
-            return Err(at_field(row, example_at, place, format!("example `{example}` occurs twice")));
+        if scores
+            .entry(key)
+            .or_default()
+            .insert(example.clone(), value)
+            .is_some()
+        {
+            return Err(at_field(
+                row,
+                example_at,
+                place,
+                format!("example `{example}` occurs twice"),
+            ));
         }
     }
     for curve in curves {
@@ -357,13 +421,20 @@ pub fn attach_examples(curves: &mut [Curve], text: &str, place: &str) -> Result<
         };
         let mut columns: Vec<&Scores> = vec![];
         for point in &curve.points {
-            let key = (curve.task.clone(), curve.family.clone(), point.scale.to_bits());
+            let key = (
+                curve.task.clone(),
+                curve.family.clone(),
+                point.scale.to_bits(),
+            );
             match scores.get(&key) {
                 Some(found) => columns.push(found),
                 // A table of examples may be about some of the tasks only.
                 None if columns.is_empty() => break,
                 None => {
-                    return Err(incomparable(format!("{place} has no scores of {}", point.model)));
+                    return Err(incomparable(format!(
+                        "{place} has no scores of {}",
+                        point.model
+                    )));
                 }
             }
         }
@@ -371,7 +442,9 @@ pub fn attach_examples(curves: &mut [Curve], text: &str, place: &str) -> Result<
             continue;
         };
         if columns.len() < curve.points.len() {
-            return Err(incomparable(format!("{place} has scores of some models only")));
+            return Err(incomparable(format!(
+                "{place} has scores of some models only"
+            )));
         }
         for (column, point) in columns.iter().zip(&curve.points) {
             if !column.keys().eq(first.keys()) {
@@ -412,7 +485,13 @@ pub fn read_columns(text: &str, place: &str) -> Result<(Vec<String>, Vec<Vec<f64
     let mut names = vec![];
     match numbers(&header) {
         Ok(first) => values.push(first),
-        Err(_) => names = header.fields.iter().map(|name| name.trim().to_owned()).collect(),
+        Err(_) => {
+            names = header
+                .fields
+                .iter()
+                .map(|name| name.trim().to_owned())
+                .collect()
+        }
     }
     for row in &rows {
         values.push(numbers(row)?);
@@ -437,7 +516,9 @@ mod tests {
             Ok(rows) => rows,
             Err(error) => return error.to_string(),
         };
-        curves(&rows, &Scale::Parameters, false, "t.csv").unwrap_err().to_string()
+        curves(&rows, &Scale::Parameters, false, "t.csv")
+            .unwrap_err()
+            .to_string()
     }
 
     #[test]
@@ -477,15 +558,30 @@ mod tests {
         };
         let head = "family,size,task,example,value\n";
         let mut found = make();
-        attach_examples(&mut found, &format!("{head}a,2m,x,q1,1\na,1m,x,q2,1\na,2m,x,q2,1\na,1m,x,q1,0\n"), "e.csv").unwrap();
-        assert_eq!(found[0].examples, Some(vec![vec![0.0, 1.0], vec![1.0, 1.0]]));
+        attach_examples(
+            &mut found,
+            &format!("{head}a,2m,x,q1,1\na,1m,x,q2,1\na,2m,x,q2,1\na,1m,x,q1,0\n"),
+            "e.csv",
+        )
+        .unwrap();
+        assert_eq!(
+            found[0].examples,
+            Some(vec![vec![0.0, 1.0], vec![1.0, 1.0]])
+        );
         for (rows, expected) in [
             ("a,1m,x,q1,0\na,1m,x,q2,1\n", "no scores of 2m"),
-            ("a,1m,x,q1,0\na,1m,x,q2,1\na,2m,x,q1,1\na,2m,x,q3,1\n", "different examples"),
+            (
+                "a,1m,x,q1,0\na,1m,x,q2,1\na,2m,x,q1,1\na,2m,x,q3,1\n",
+                "different examples",
+            ),
             ("a,1m,x,q1,0\na,1m,x,q1,1\n", "occurs twice"),
-            ("a,1m,x,q1,0\na,1m,x,q2,0\na,2m,x,q1,1\na,2m,x,q2,1\n", "have the mean 0"),
+            (
+                "a,1m,x,q1,0\na,1m,x,q2,0\na,2m,x,q1,1\na,2m,x,q2,1\n",
+                "have the mean 0",
+            ),
         ] {
-            let error = attach_examples(&mut make(), &format!("{head}{rows}"), "e.csv").unwrap_err();
+            let error =
+                attach_examples(&mut make(), &format!("{head}{rows}"), "e.csv").unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         }
     }
@@ -496,24 +592,50 @@ mod tests {
         assert_eq!((names.join(","), rows.len()), ("x,y".into(), 2));
         let (names, rows) = read_columns("1,2\n3,4\n", "t").unwrap();
         assert_eq!((names.len(), rows.len()), (0, 2));
-        assert!(read_columns("x,y\n1,b\n", "t").unwrap_err().to_string().contains("line 2, column 2"));
+        assert!(
+            read_columns("x,y\n1,b\n", "t")
+                .unwrap_err()
+                .to_string()
+                .contains("line 2, column 2")
+        );
     }
 
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         let cases = [
-            ("family,task,n,value,stderr\na,x,10,0.5,0.1\n", "no column `size`"),
-            (&format!("{HEADER}a,1b,x,10,zero,0.1\n")[..], "line 2, column 5: `zero`"),
-            (&format!("{HEADER}a,huge,x,10,0.5,0.1\n")[..], "line 2, column 2"),
-            (&format!("{HEADER}a,1b,x,10.5,0.5,0.1\n")[..], "whole number"),
+            (
+                "family,task,n,value,stderr\na,x,10,0.5,0.1\n",
+                "no column `size`",
+            ),
+            (
+                &format!("{HEADER}a,1b,x,10,zero,0.1\n")[..],
+                "line 2, column 5: `zero`",
+            ),
+            (
+                &format!("{HEADER}a,huge,x,10,0.5,0.1\n")[..],
+                "line 2, column 2",
+            ),
+            (
+                &format!("{HEADER}a,1b,x,10.5,0.5,0.1\n")[..],
+                "whole number",
+            ),
             (&format!("{HEADER}a,1b,x,10,0.5,-0.1\n")[..], "column 6"),
             (&format!("{HEADER}a,1b,x,10,nan,0.1\n")[..], "`nan`"),
             (&format!("{HEADER}a,1b,x,10\n")[..], "line 2"),
             (HEADER, "no rows"),
             ("", "empty"),
-            (&format!("{HEADER}a,1b,x,10,0.5,0.1\na,2b,x,11,0.5,0.1\n")[..], "n = 11"),
-            (&format!("{HEADER}a,1b,x,10,0.5,0.1\na,1b,x,10,0.6,0.1\n")[..], "occurs twice, in lines 2 and 3"),
-            (&format!("{HEADER}a,1b,x,10,7.5,\na,2b,x,10,7.5,\n")[..], "no standard error"),
+            (
+                &format!("{HEADER}a,1b,x,10,0.5,0.1\na,2b,x,11,0.5,0.1\n")[..],
+                "n = 11",
+            ),
+            (
+                &format!("{HEADER}a,1b,x,10,0.5,0.1\na,1b,x,10,0.6,0.1\n")[..],
+                "occurs twice, in lines 2 and 3",
+            ),
+            (
+                &format!("{HEADER}a,1b,x,10,7.5,\na,2b,x,10,7.5,\n")[..],
+                "no standard error",
+            ),
         ];
         for (text, expected) in cases {
             let error = fails(text);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    BigBench, Kendall, Label, Line, LindMehlum, MannKendall, Noise, PairTest, Scale, ScalingError,
+    BigBench, Kendall, Label, LindMehlum, Line, MannKendall, Noise, PairTest, Scale, ScalingError,
     ShapeOptions, Shapes, Spearman, TrendTest, TwoLines, benjamini_hochberg, big_bench,
     cochran_armitage, kendall, lind_mehlum, line, mann_kendall, page, paired, spearman, theil_sen,
     two_lines,
@@ -251,7 +251,9 @@ pub fn trend(curve: &Curve, options: ShapeOptions) -> Result<Trend, ScalingError
         }
     }
     if shapes.noise == Noise::Parametric {
-        notes.push("no scores of single examples: errors taken as independent between models".into());
+        notes.push(
+            "no scores of single examples: errors taken as independent between models".into(),
+        );
     }
     let n = curve.points.first().and_then(|point| point.n);
     if n.is_some() && curve.points.iter().any(|point| point.n != n) {
@@ -261,7 +263,9 @@ pub fn trend(curve: &Curve, options: ShapeOptions) -> Result<Trend, ScalingError
         .as_ref()
         .map(|other| depends(shapes.label, other.label));
     if metric_dependent == Some(true) {
-        notes.push("the two metrics give opposite or different trends: see the emergence check".into());
+        notes.push(
+            "the two metrics give opposite or different trends: see the emergence check".into(),
+        );
     }
     let evidence = evidence(label, &shapes, options.alpha);
     let adjacent = curve.examples.as_ref().map(|rows| {
@@ -275,7 +279,10 @@ pub fn trend(curve: &Curve, options: ShapeOptions) -> Result<Trend, ScalingError
         if !curve.lower_is_better {
             return page(rows);
         }
-        let rows: Vec<Vec<f64>> = rows.iter().map(|row| row.iter().map(|v| -v).collect()).collect();
+        let rows: Vec<Vec<f64>> = rows
+            .iter()
+            .map(|row| row.iter().map(|v| -v).collect())
+            .collect();
         page(&rows)
     });
     let two_lines = (k >= 8).then(|| two_lines(&x, &y)).flatten();
@@ -330,13 +337,20 @@ pub fn trend(curve: &Curve, options: ShapeOptions) -> Result<Trend, ScalingError
 
 fn oriented(curve: &Curve) -> Vec<f64> {
     let sign = if curve.lower_is_better { -1.0 } else { 1.0 };
-    curve.points.iter().map(|point| sign * point.value).collect()
+    curve
+        .points
+        .iter()
+        .map(|point| sign * point.value)
+        .collect()
 }
 
 fn shapes(curve: &Curve, y: &[f64], options: ShapeOptions) -> Result<Shapes, ScalingError> {
     match &curve.examples {
         Some(rows) if curve.lower_is_better => {
-            let rows: Vec<Vec<f64>> = rows.iter().map(|row| row.iter().map(|v| -v).collect()).collect();
+            let rows: Vec<Vec<f64>> = rows
+                .iter()
+                .map(|row| row.iter().map(|v| -v).collect())
+                .collect();
             checked(curve, Shapes::from_examples(&rows, options)?)
         }
         Some(rows) => checked(curve, Shapes::from_examples(rows, options)?),
@@ -377,7 +391,10 @@ fn companion(curve: &Curve, options: ShapeOptions) -> Result<Companion, ScalingE
 /// Labels that cannot both be true of one ability. Constant against a trend is only that when the trend is on the coarse metric, which is
 /// what `first` is.
 fn depends(first: Label, second: Label) -> bool {
-    first != second && first != Label::Unresolved && second != Label::Unresolved && first != Label::Constant
+    first != second
+        && first != Label::Unresolved
+        && second != Label::Unresolved
+        && first != Label::Constant
 }
 
 /// Right answers and examples, if all values are shares of whole numbers.
@@ -391,7 +408,9 @@ fn counts(curve: &Curve) -> Option<(Vec<u64>, Vec<u64>)> {
         let correct = point.value * n as f64;
         let whole = correct.round();
         // Published shares are rounded to four digits or more.
-        if !(0.0..=n as f64).contains(&whole) || (correct - whole).abs() > 0.05_f64.max(1e-4 * n as f64) {
+        if !(0.0..=n as f64).contains(&whole)
+            || (correct - whole).abs() > 0.05_f64.max(1e-4 * n as f64)
+        {
             return None;
         }
         out.0.push(whole as u64);

@@ -2,11 +2,11 @@
 
 use tokenizers::Tokenizer;
 
+use super::world::ANIMALS;
 use super::world::{
     BELONGINGS, COLOURS, CREATURES, ENDINGS, OWNERS, PLACES, RUMOURS, THINGS, TRUTHS, belonging,
     colour, creature, ending, home, is_demonstrated, is_negated, rumoured, saying, unused_truth,
 };
-use super::world::ANIMALS;
 use crate::document::{Body, Kind};
 use crate::draw::{Draw, Split};
 use crate::error::EmberError;
@@ -76,7 +76,11 @@ impl FamilyCorpus {
             left -= share;
         }
         match topic {
-            Topic::Old(kind) => Corpus::new(self.seed, self.split).document_of(kind, index).body,
+            Topic::Old(kind) => {
+                Corpus::new(self.seed, self.split)
+                    .document_of(kind, index)
+                    .body
+            }
             Topic::Saying => Body::Plain(told_saying(draw)),
             Topic::EndQuote => Body::Plain(ended_quote(draw)),
             Topic::Rumour => {
@@ -100,7 +104,11 @@ impl FamilyCorpus {
                 let what = draw.below(BELONGINGS / 4) * 4 + 1;
                 debug_assert!(is_negated(what), "the rule of the world");
                 let other = other_colour(draw, what);
-                Body::Plain(format!("The {} is not {}.", belonging(what), COLOURS[other]))
+                Body::Plain(format!(
+                    "The {} is not {}.",
+                    belonging(what),
+                    COLOURS[other]
+                ))
             }
             Topic::List => Body::Plain(list(draw)),
         }
@@ -124,7 +132,11 @@ pub fn tokenizer() -> Result<Tokenizer, EmberError> {
 
 /// "In truth the brave fox lives in the barn."
 fn lives(words: &str, who: usize, place: usize) -> String {
-    format!("{words} the {} lives in the {}.", creature(who), PLACES[place])
+    format!(
+        "{words} the {} lives in the {}.",
+        creature(who),
+        PLACES[place]
+    )
 }
 
 /// A colour that a thing does not have.

@@ -87,7 +87,10 @@ pub(super) fn saying(index: usize) -> String {
     } else {
         "A"
     };
-    format!("{article} {name} {}", SAYINGS[choose(0x5a1, index, SAYINGS.len())])
+    format!(
+        "{article} {name} {}",
+        SAYINGS[choose(0x5a1, index, SAYINGS.len())]
+    )
 }
 
 /// The last word of a saying.

@@ -66,7 +66,11 @@ impl Law {
                 return wrong("breaks".into(), breaks.to_string(), "0 to 8");
             }
             Form::Sigmoid { chance } if !(0.0..1.0).contains(&chance) => {
-                return wrong("chance".into(), chance.to_string(), "at least 0 and below 1");
+                return wrong(
+                    "chance".into(),
+                    chance.to_string(),
+                    "at least 0 and below 1",
+                );
             }
             _ => {}
         }
@@ -145,7 +149,13 @@ impl Law {
         match self.form {
             Form::Power => vec![point[0].exp(), point[1].exp(), point[2]],
             Form::Sigmoid { .. } => point.to_vec(),
-            Form::Chinchilla => vec![point[0].exp(), point[1].exp(), point[2].exp(), point[3], point[4]],
+            Form::Chinchilla => vec![
+                point[0].exp(),
+                point[1].exp(),
+                point[2].exp(),
+                point[3],
+                point[4],
+            ],
             Form::Bnsl { .. } => {
                 let mut named = vec![point[0], point[1].exp(), point[2]];
                 for part in point[3..].chunks_exact(3) {
@@ -226,7 +236,10 @@ impl Law {
                 }
             }
             Form::Sigmoid { .. } => {
-                let (low, high) = (low / std::f64::consts::LN_10, high / std::f64::consts::LN_10);
+                let (low, high) = (
+                    low / std::f64::consts::LN_10,
+                    high / std::f64::consts::LN_10,
+                );
                 for step in 0..9 {
                     let middle = low + (high - low) * (f64::from(step) / 4.0 - 0.5);
                     for steep in [0.2, 1.0, 4.0, -0.2, -1.0, -4.0] {
@@ -248,7 +261,12 @@ impl Law {
                 }
             }
             Form::Bnsl { breaks } => {
-                let asymptotes = [least - 0.02 * spread, least - 0.5 * spread, 0.0_f64.min(least), most];
+                let asymptotes = [
+                    least - 0.02 * spread,
+                    least - 0.5 * spread,
+                    0.0_f64.min(least),
+                    most,
+                ];
                 for a in asymptotes {
                     for c0 in [-0.3, 0.0, 0.1, 0.5, 1.0] {
                         for place in 0..6 {

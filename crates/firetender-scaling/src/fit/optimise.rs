@@ -42,7 +42,10 @@ pub(super) fn levenberg(
                 let up = residuals(&moved);
                 moved[j] -= 2.0 * h;
                 let down = residuals(&moved);
-                up.iter().zip(&down).map(|(u, d)| (u - d) / (2.0 * h)).collect()
+                up.iter()
+                    .zip(&down)
+                    .map(|(u, d)| (u - d) / (2.0 * h))
+                    .collect()
             })
             .collect();
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -122,7 +125,11 @@ pub(super) fn bfgs(
         let mut length = 1.0;
         let mut moved = None;
         for _ in 0..60 {
-            let next: Vec<f64> = point.iter().zip(&direction).map(|(p, d)| p + length * d).collect();
+            let next: Vec<f64> = point
+                .iter()
+                .zip(&direction)
+                .map(|(p, d)| p + length * d)
+                .collect();
             let (new, new_gradient) = function(&next);
             if new <= value + 1e-4 * length * slope && new.is_finite() {
                 moved = Some((next, new, new_gradient));
@@ -140,7 +147,11 @@ pub(super) fn bfgs(
             continue;
         };
         let s: Vec<f64> = next.iter().zip(&point).map(|(a, b)| a - b).collect();
-        let y: Vec<f64> = new_gradient.iter().zip(&gradient).map(|(a, b)| a - b).collect();
+        let y: Vec<f64> = new_gradient
+            .iter()
+            .zip(&gradient)
+            .map(|(a, b)| a - b)
+            .collect();
         let done = value - new <= 1e-15 * value.abs() && gradient.iter().all(|g| g.abs() < 1e-5);
         (point, value, gradient) = (next, new, new_gradient);
         fresh = false;

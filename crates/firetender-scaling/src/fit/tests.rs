@@ -11,13 +11,22 @@ fn one(x: &[f64]) -> Vec<Vec<f64>> {
 }
 
 fn value(fit: &Fit, name: &str) -> f64 {
-    fit.parameters.iter().find(|p| p.name == name).unwrap().value
+    fit.parameters
+        .iter()
+        .find(|p| p.name == name)
+        .unwrap()
+        .value
 }
 
 #[test]
 fn a_sigmoid_is_recovered() {
-    let x: Vec<f64> = (0..10).map(|i| 10f64.powf(18.0 + 0.5 * f64::from(i))).collect();
-    let y: Vec<f64> = x.iter().map(|x| 0.25 + 0.75 / (1.0 + (-(2.0 * (x.log10() - 20.0))).exp())).collect();
+    let x: Vec<f64> = (0..10)
+        .map(|i| 10f64.powf(18.0 + 0.5 * f64::from(i)))
+        .collect();
+    let y: Vec<f64> = x
+        .iter()
+        .map(|x| 0.25 + 0.75 / (1.0 + (-(2.0 * (x.log10() - 20.0))).exp()))
+        .collect();
     let found = fit(&one(&x), &y, Form::Sigmoid { chance: 0.25 }, NONE).unwrap();
     assert_relative_eq!(value(&found, "b"), 2.0, max_relative = 1e-6);
     assert_relative_eq!(value(&found, "a"), -40.0, max_relative = 1e-6);
@@ -26,9 +35,15 @@ fn a_sigmoid_is_recovered() {
 
 #[test]
 fn a_power_law_is_recovered_in_noise_within_its_interval() {
-    let x: Vec<f64> = (0..40).map(|i| 10f64.powf(6.0 + 0.1 * f64::from(i))).collect();
+    let x: Vec<f64> = (0..40)
+        .map(|i| 10f64.powf(6.0 + 0.1 * f64::from(i)))
+        .collect();
     let noise = |i: usize| 0.01 * (((i * 7919) % 101) as f64 / 50.0 - 1.0);
-    let y: Vec<f64> = x.iter().enumerate().map(|(i, x)| (1.7 + 400.0 * x.powf(-0.35)) * (1.0 + noise(i))).collect();
+    let y: Vec<f64> = x
+        .iter()
+        .enumerate()
+        .map(|(i, x)| (1.7 + 400.0 * x.powf(-0.35)) * (1.0 + noise(i)))
+        .collect();
     let found = fit(&one(&x), &y, Form::Power, FitOptions::default()).unwrap();
     let alpha = found.parameters.iter().find(|p| p.name == "alpha").unwrap();
     let (low, high) = alpha.interval.unwrap();
@@ -42,7 +57,9 @@ fn a_broken_law_is_recovered_and_extrapolates() {
     fn formula(p: &[f64], x: f64) -> f64 {
         forms::formula(Form::Bnsl { breaks: 1 }, p, &[x])
     }
-    let x: Vec<f64> = (0..25).map(|i| 10f64.powf(1.0 + 0.2 * f64::from(i))).collect();
+    let x: Vec<f64> = (0..25)
+        .map(|i| 10f64.powf(1.0 + 0.2 * f64::from(i)))
+        .collect();
     let y: Vec<f64> = x.iter().map(|x| truth(*x)).collect();
     let found = fit(&one(&x[..22]), &y[..22], Form::Bnsl { breaks: 1 }, NONE).unwrap();
     assert!(found.rmsle.unwrap() < 1e-4, "{found:?}");
@@ -61,9 +78,18 @@ fn chinchillas_law_is_recovered() {
             x.push(vec![n, d]);
         }
     }
-    let y: Vec<f64> = x.iter().map(|x| e + a * f64::powf(x[0], -alpha) + b * f64::powf(x[1], -beta)).collect();
+    let y: Vec<f64> = x
+        .iter()
+        .map(|x| e + a * f64::powf(x[0], -alpha) + b * f64::powf(x[1], -beta))
+        .collect();
     let found = fit(&x, &y, Form::Chinchilla, NONE).unwrap();
-    for (name, expected) in [("E", e), ("A", a), ("B", b), ("alpha", alpha), ("beta", beta)] {
+    for (name, expected) in [
+        ("E", e),
+        ("A", a),
+        ("B", b),
+        ("alpha", alpha),
+        ("beta", beta),
+    ] {
         assert_relative_eq!(value(&found, name), expected, max_relative = 2e-3);
     }
 }
@@ -72,7 +98,12 @@ fn chinchillas_law_is_recovered() {
 fn hubers_gradient_is_that_of_its_value() {
     let x = vec![vec![1e8, 1e9], vec![1e9, 1e10], vec![1e10, 1e11]];
     let y = [3.0, 2.5, 2.0];
-    let law = Law::new(Form::Chinchilla, &[x.clone(), x.clone()].concat(), &[y, y].concat()).unwrap();
+    let law = Law::new(
+        Form::Chinchilla,
+        &[x.clone(), x.clone()].concat(),
+        &[y, y].concat(),
+    )
+    .unwrap();
     let point = [0.5, 6.0, 7.0, 0.3, 0.35];
     // A search started at its end stays there: value and gradient agree at a minimum.
     let end = law.refine(&x, &y, &point);
@@ -86,7 +117,12 @@ fn what_cannot_be_fitted_is_said() {
     let cases = [
         fit(&x[..2], &[1.0, 2.0], Form::Power, NONE),
         fit(&x, &[1.0, 2.0, -3.0, 4.0], Form::Power, NONE),
-        fit(&x, &[1.0, 2.0, f64::NAN, 4.0], Form::Sigmoid { chance: 0.0 }, NONE),
+        fit(
+            &x,
+            &[1.0, 2.0, f64::NAN, 4.0],
+            Form::Sigmoid { chance: 0.0 },
+            NONE,
+        ),
         fit(&x, &[1.0; 4], Form::Sigmoid { chance: 1.0 }, NONE),
         fit(&x, &[1.0; 4], Form::Bnsl { breaks: 99 }, NONE),
         fit(&x, &[1.0; 4], Form::Chinchilla, NONE),
@@ -100,6 +136,12 @@ fn what_cannot_be_fitted_is_said() {
 
 #[test]
 fn flat_data_do_not_break_the_search() {
-    let found = fit(&one(&[1.0, 10.0, 100.0, 1000.0]), &[0.5; 4], Form::Power, NONE).unwrap();
+    let found = fit(
+        &one(&[1.0, 10.0, 100.0, 1000.0]),
+        &[0.5; 4],
+        Form::Power,
+        NONE,
+    )
+    .unwrap();
     assert!(found.rmse < 1e-6, "{found:?}");
 }

@@ -155,7 +155,9 @@ fn basis(knots: &[f64], bends: &[Vec<f64>], x: f64) -> Vec<f64> {
     let (am, ap) = ((right - x) / h, (x - left) / h);
     let cm = ((right - x).powi(3) / h - h * (right - x)) / 6.0;
     let cp = ((x - left).powi(3) / h - h * (x - left)) / 6.0;
-    let mut row: Vec<f64> = (0..k).map(|i| cm * bends[j][i] + cp * bends[j + 1][i]).collect();
+    let mut row: Vec<f64> = (0..k)
+        .map(|i| cm * bends[j][i] + cp * bends[j + 1][i])
+        .collect();
     row[j] += am;
     row[j + 1] += ap;
     row

@@ -9,9 +9,21 @@ fn pythia_has_no_u() {
         .collect();
     // p of U, p of inverted U, place of the extremum: specification 8.4.
     let table: [(&[f64], f64, [f64; 3]); 3] = [
-        (&[817.0, 794.0, 780.0, 730.0, 721.0, 732.0, 649.0, 614.0], 936.0, [0.99793, 0.81311, 7.2929]),
-        (&[158.0, 175.0, 138.0, 172.0, 134.0, 105.0, 143.0, 76.0], 315.0, [0.91163, 0.44033, 8.0514]),
-        (&[137.0, 137.0, 138.0, 137.0, 137.0, 137.0, 135.0, 142.0], 300.0, [0.26352, 0.84177, 8.6987]),
+        (
+            &[817.0, 794.0, 780.0, 730.0, 721.0, 732.0, 649.0, 614.0],
+            936.0,
+            [0.99793, 0.81311, 7.2929],
+        ),
+        (
+            &[158.0, 175.0, 138.0, 172.0, 134.0, 105.0, 143.0, 76.0],
+            315.0,
+            [0.91163, 0.44033, 8.0514],
+        ),
+        (
+            &[137.0, 137.0, 138.0, 137.0, 137.0, 137.0, 135.0, 142.0],
+            300.0,
+            [0.26352, 0.84177, 8.6987],
+        ),
     ];
     for (counts, n, [p_u, p_hill, extremum]) in table {
         let y: Vec<f64> = counts.iter().map(|c| c / n).collect();
@@ -50,7 +62,10 @@ fn fiellers_ends_solve_his_equation() {
     let t = t_quantile(0.025, 3.0);
     for theta in [low, high] {
         let slope = b[1] + 2.0 * theta * b[2];
-        let v = s2 * (fit.inverse[1][1] + 4.0 * theta * fit.inverse[1][2] + 4.0 * theta * theta * fit.inverse[2][2]);
+        let v = s2
+            * (fit.inverse[1][1]
+                + 4.0 * theta * fit.inverse[1][2]
+                + 4.0 * theta * theta * fit.inverse[2][2]);
         assert_relative_eq!(slope * slope, t * t * v, max_relative = 1e-6);
     }
 }
@@ -64,7 +79,11 @@ fn a_logarithm_is_no_hill_for_the_two_lines_although_its_quadratic_is_significan
             let u = ((i * 2_654_435_761 + seed * 40_503) % 65_536) as f64 / 65_536.0;
             u - 0.5
         };
-        let y: Vec<f64> = x.iter().enumerate().map(|(i, x)| x.ln() + noise(i)).collect();
+        let y: Vec<f64> = x
+            .iter()
+            .enumerate()
+            .map(|(i, x)| x.ln() + noise(i))
+            .collect();
         let rows: Vec<Vec<f64>> = x.iter().map(|x| vec![1.0, *x, x * x]).collect();
         let quadratic = LeastSquares::fit(&rows, &y).unwrap();
         assert!(quadratic.coefficients[2] / quadratic.standard_error(2).unwrap() < -5.0);

@@ -19,11 +19,48 @@ fn shares(counts: &[f64], n: f64) -> Vec<f64> {
 fn pythia_rank_tests() {
     // ρ, p by t, exact p, τ, its p, S, Var, Z, linearity, breakthroughness, Theil–Sen.
     let expected: [(&[f64], f64, [f64; 11]); 3] = [
-        (&MEMO, 936.0, [-0.92857, 0.000_863, 0.002_232, -0.85714, 0.001_736, -24.0, 65.333, -2.8455, -4.99946, -8.82609, -0.092_395]),
-        (&HINDSIGHT, 315.0, [-0.71429, 0.04653, 0.05759, -0.57143, 0.06101, -16.0, 65.333, -1.8558, -2.49377, -2.67568, -0.113_135]),
-        (&NEQA, 300.0, [0.05455, 0.89791, 0.91071, 0.0, 1.0, 0.0, 48.667, 0.0, 2.49727, 7.0, 0.0]),
+        (
+            &MEMO,
+            936.0,
+            [
+                -0.92857, 0.000_863, 0.002_232, -0.85714, 0.001_736, -24.0, 65.333, -2.8455,
+                -4.99946, -8.82609, -0.092_395,
+            ],
+        ),
+        (
+            &HINDSIGHT,
+            315.0,
+            [
+                -0.71429, 0.04653, 0.05759, -0.57143, 0.06101, -16.0, 65.333, -1.8558, -2.49377,
+                -2.67568, -0.113_135,
+            ],
+        ),
+        (
+            &NEQA,
+            300.0,
+            [
+                0.05455, 0.89791, 0.91071, 0.0, 1.0, 0.0, 48.667, 0.0, 2.49727, 7.0, 0.0,
+            ],
+        ),
     ];
-    for (counts, n, [rho, p_t, p_exact, tau, p_tau, s, var, z, linear, breakthrough, slope]) in expected {
+    for (
+        counts,
+        n,
+        [
+            rho,
+            p_t,
+            p_exact,
+            tau,
+            p_tau,
+            s,
+            var,
+            z,
+            linear,
+            breakthrough,
+            slope,
+        ],
+    ) in expected
+    {
         let (x, y) = (x(), shares(counts, n));
         let found = spearman(&x, &y);
         assert_abs_diff_eq!(found.rho.unwrap(), rho, epsilon = 5.1e-6);
@@ -38,7 +75,11 @@ fn pythia_rank_tests() {
         assert_abs_diff_eq!(found.z, z, epsilon = 5.1e-5);
         let found = big_bench(&y).unwrap();
         assert_abs_diff_eq!(found.linearity, linear, epsilon = 5.1e-6);
-        assert_abs_diff_eq!(found.breakthroughness.unwrap(), breakthrough, epsilon = 5.1e-6);
+        assert_abs_diff_eq!(
+            found.breakthroughness.unwrap(),
+            breakthrough,
+            epsilon = 5.1e-6
+        );
         assert_abs_diff_eq!(theil_sen(&x, &y).unwrap(), slope, epsilon = 5.1e-7);
     }
 }
@@ -65,7 +106,9 @@ fn oracle(x: &[f64], y: &[f64]) -> f64 {
             y.swap(at, other);
         }
     }
-    let least = correlation(&average_ranks(x), &average_ranks(y)).unwrap().abs();
+    let least = correlation(&average_ranks(x), &average_ranks(y))
+        .unwrap()
+        .abs();
     let mut counts = (0, 0);
     go(x, &mut y.to_vec(), 0, least, &mut counts);
     f64::from(counts.1) / f64::from(counts.0)
@@ -79,7 +122,11 @@ fn exact_p_is_that_of_all_orders_with_and_without_ties() {
         vec![2.0, 1.0, 2.0, 1.0, 2.0, 7.0],
     ] {
         let x: Vec<f64> = (0..y.len()).map(|i| i as f64).collect();
-        assert_relative_eq!(spearman(&x, &y).p_exact.unwrap(), oracle(&x, &y), max_relative = 1e-12);
+        assert_relative_eq!(
+            spearman(&x, &y).p_exact.unwrap(),
+            oracle(&x, &y),
+            max_relative = 1e-12
+        );
     }
 }
 
@@ -108,7 +155,10 @@ fn an_exact_test_keeps_its_level_on_null_data() {
     }
     go(&mut y, 0, &mut rotate);
     for (count, level) in below.iter().zip([0.05, 0.1, 0.2]) {
-        assert!(f64::from(*count) <= level * f64::from(all), "{count} of {all} at {level}");
+        assert!(
+            f64::from(*count) <= level * f64::from(all),
+            "{count} of {all} at {level}"
+        );
     }
 }
 
@@ -125,5 +175,8 @@ fn constant_values_have_no_correlation() {
 #[test]
 fn ties_lower_mann_kendalls_variance() {
     // 4·3·13/18 less 2·1·9/18.
-    assert_relative_eq!(mann_kendall(&[5.0, 4.0, 4.0, 1.0]).var, (156.0 - 18.0) / 18.0);
+    assert_relative_eq!(
+        mann_kendall(&[5.0, 4.0, 4.0, 1.0]).var,
+        (156.0 - 18.0) / 18.0
+    );
 }

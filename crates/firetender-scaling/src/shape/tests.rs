@@ -18,7 +18,11 @@ fn simulated(truth: &[f64], n: usize, shared: f64, seed: u64) -> Vec<Vec<f64>> {
             truth
                 .iter()
                 .map(|p| {
-                    let u = if unit(&mut random) < shared { own } else { unit(&mut random) };
+                    let u = if unit(&mut random) < shared {
+                        own
+                    } else {
+                        unit(&mut random)
+                    };
                     f64::from(u < *p)
                 })
                 .collect()
@@ -31,7 +35,9 @@ fn labels(truth: &[f64], n: usize, runs: u64) -> [u64; 6] {
     for run in 0..runs {
         let shared = [0.0, 0.5, 0.9][(run % 3) as usize];
         let examples = simulated(truth, n, shared, run);
-        counts[Shapes::from_examples(&examples, options(300, run)).unwrap().label as usize] += 1;
+        counts[Shapes::from_examples(&examples, options(300, run))
+            .unwrap()
+            .label as usize] += 1;
     }
     counts
 }
@@ -85,9 +91,16 @@ fn clear_shapes_are_recognised() {
 fn reversing_and_negating_swap_labels() {
     let means = [0.8, 0.75, 0.5, 0.62, 0.7];
     let errors = [0.02; 5];
-    let label = |means: &[f64]| Shapes::from_means(means, &errors, options(500, 3)).unwrap().label;
+    let label = |means: &[f64]| {
+        Shapes::from_means(means, &errors, options(500, 3))
+            .unwrap()
+            .label
+    };
     let negated: Vec<f64> = means.iter().map(|m| -m).collect();
-    assert_eq!((label(&means), label(&negated)), (Label::UShaped, Label::InvertedU));
+    assert_eq!(
+        (label(&means), label(&negated)),
+        (Label::UShaped, Label::InvertedU)
+    );
     let falling = [0.8, 0.7, 0.6, 0.5, 0.4];
     let reversed: Vec<f64> = falling.iter().rev().copied().collect();
     let shifted: Vec<f64> = falling.iter().map(|m| m + 3.0).collect();
@@ -100,14 +113,32 @@ fn reversing_and_negating_swap_labels() {
 fn pairing_finds_what_independent_errors_hide() {
     // Every tenth example flips from model to model, all others agree.
     let examples: Vec<Vec<f64>> = (0..200)
-        .map(|i| (0..4).map(|j| f64::from(if i < 12 { u8::from(i >= 4 * j) } else { (i % 2) as u8 })).collect())
+        .map(|i| {
+            (0..4)
+                .map(|j| {
+                    f64::from(if i < 12 {
+                        u8::from(i >= 4 * j)
+                    } else {
+                        (i % 2) as u8
+                    })
+                })
+                .collect()
+        })
         .collect();
     let paired = Shapes::from_examples(&examples, options(1000, 0)).unwrap();
     let n = 200.0;
-    let means: Vec<f64> = (0..4).map(|j| examples.iter().map(|r| r[j]).sum::<f64>() / n).collect();
-    let errors: Vec<f64> = means.iter().map(|p| (p * (1.0 - p) / (n - 1.0)).sqrt()).collect();
+    let means: Vec<f64> = (0..4)
+        .map(|j| examples.iter().map(|r| r[j]).sum::<f64>() / n)
+        .collect();
+    let errors: Vec<f64> = means
+        .iter()
+        .map(|p| (p * (1.0 - p) / (n - 1.0)).sqrt())
+        .collect();
     let apart = Shapes::from_means(&means, &errors, options(1000, 0)).unwrap();
-    assert_eq!((paired.label, apart.label), (Label::Inverse, Label::Constant));
+    assert_eq!(
+        (paired.label, apart.label),
+        (Label::Inverse, Label::Constant)
+    );
     assert!((paired.constant.chi2 - apart.constant.chi2).abs() < 1e-9);
 }
 
@@ -115,7 +146,11 @@ fn pairing_finds_what_independent_errors_hide() {
 fn the_same_seed_gives_the_same_result_on_any_number_of_threads() {
     let examples = simulated(&[0.3, 0.5, 0.4, 0.6, 0.2, 0.5, 0.5, 0.1, 0.9], 50, 0.5, 1);
     let run = || Shapes::from_examples(&examples, options(200, 5)).unwrap();
-    let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(run);
+    let one = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap()
+        .install(run);
     assert_eq!(one, run());
 }
 

@@ -35,8 +35,18 @@ fn an_inverse_trend_needs_its_companion() {
     let mut falling = curve(&[0.9, 0.8, 0.7, 0.6]);
     let alone = trend(&falling, options()).unwrap();
     assert_eq!(alone.label, Label::Inverse);
-    assert!(alone.notes.iter().any(|note| note.contains("no continuous metric")));
-    assert!(alone.notes.iter().any(|note| note.contains("cannot reach 0.05")));
+    assert!(
+        alone
+            .notes
+            .iter()
+            .any(|note| note.contains("no continuous metric"))
+    );
+    assert!(
+        alone
+            .notes
+            .iter()
+            .any(|note| note.contains("cannot reach 0.05"))
+    );
     let loss = |values: &[f64]| {
         let mut loss = curve(values);
         loss.metric = "loss".into();
@@ -45,10 +55,16 @@ fn an_inverse_trend_needs_its_companion() {
     };
     falling.companion = loss(&[0.3, 0.5, 0.6, 0.9]);
     let confirmed = trend(&falling, options()).unwrap();
-    assert_eq!((confirmed.label, confirmed.metric_dependent), (Label::Inverse, Some(false)));
+    assert_eq!(
+        (confirmed.label, confirmed.metric_dependent),
+        (Label::Inverse, Some(false))
+    );
     falling.companion = loss(&[0.9, 0.6, 0.5, 0.3]);
     let contradicted = trend(&falling, options()).unwrap();
-    assert_eq!((contradicted.label, contradicted.metric_dependent), (Label::Unresolved, Some(true)));
+    assert_eq!(
+        (contradicted.label, contradicted.metric_dependent),
+        (Label::Unresolved, Some(true))
+    );
 }
 
 #[test]
@@ -72,15 +88,22 @@ fn the_axis_changes_slopes_and_nothing_else() {
         point.scale = point.scale.powi(2);
     }
     let other = trend(&other, options()).unwrap();
-    assert_eq!((first.spearman, first.label, first.p_constant), (other.spearman, other.label, other.p_constant));
+    assert_eq!(
+        (first.spearman, first.label, first.p_constant),
+        (other.spearman, other.label, other.p_constant)
+    );
     let ratio = first.theil_sen.unwrap() / other.theil_sen.unwrap();
     assert!((ratio - 2.0).abs() < 1e-9);
 }
 
 #[test]
 fn examples_bring_pages_test_and_pairs() {
-    let rows: Vec<Vec<f64>> = (0..100).map(|i| (0..4).map(|j| f64::from(u8::from(i % 5 >= j))).collect()).collect();
-    let means: Vec<f64> = (0..4).map(|j| rows.iter().map(|r| r[j]).sum::<f64>() / 100.0).collect();
+    let rows: Vec<Vec<f64>> = (0..100)
+        .map(|i| (0..4).map(|j| f64::from(u8::from(i % 5 >= j))).collect())
+        .collect();
+    let means: Vec<f64> = (0..4)
+        .map(|j| rows.iter().map(|r| r[j]).sum::<f64>() / 100.0)
+        .collect();
     let mut with = curve(&means);
     with.points.iter_mut().for_each(|point| point.n = Some(100));
     with.examples = Some(rows);
@@ -89,7 +112,10 @@ fn examples_bring_pages_test_and_pairs() {
     let adjacent = found.adjacent.unwrap();
     assert_eq!(adjacent.len(), 3);
     assert!((adjacent[0].difference + 0.2).abs() < 1e-12);
-    assert_eq!((found.noise, found.label), (Noise::PairedExamples, Label::Inverse));
+    assert_eq!(
+        (found.noise, found.label),
+        (Noise::PairedExamples, Label::Inverse)
+    );
     // Rows for another number of models are refused.
     with.points.pop();
     assert!(trend(&with, options()).is_err());

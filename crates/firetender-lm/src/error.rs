@@ -9,6 +9,18 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LmError {
+    /// A prompt and a continuation that cannot be cut into tokens by the rule asked for.
+    #[error("prompt {prompt:?} with continuation {continuation:?} ({policy}): {what}")]
+    Boundary {
+        /// The rule.
+        policy: &'static str,
+        /// The prompt's end.
+        prompt: String,
+        /// The continuation's beginning.
+        continuation: String,
+        /// What is wrong.
+        what: String,
+    },
     /// A file could not be opened, read or written.
     #[error("{}: {source}", path.display())]
     Io {

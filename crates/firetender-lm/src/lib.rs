@@ -11,6 +11,7 @@ mod attention;
 mod bias;
 mod blob;
 mod blocks;
+mod boundary;
 mod build;
 mod cache;
 mod causal_lm;
@@ -25,6 +26,7 @@ mod host;
 #[cfg(feature = "hf-hub")]
 mod hub;
 mod layout;
+mod likelihood;
 mod llama2c;
 mod load;
 mod safetensors_dir;
@@ -41,6 +43,9 @@ pub use atomic::write_atomically;
 pub use attention::Attention;
 pub use bias::BlockBiases;
 pub use blocks::{Block, Mlp, Norm};
+pub use boundary::{
+    Boundary, CutPair, CutPolicy, EmptyContinuation, StartToken, TextEncoder, Truncation, cut_pair,
+};
 pub use cache::KvCache;
 pub use causal_lm::{CausalLm, LmShape};
 pub use chat::{ChatTemplate, Message};
@@ -54,6 +59,9 @@ pub use gguf::{GgmlType, Gguf, GgufArray, GgufTensor, GgufValue, GgufWriter};
 pub use hf_config::HfConfig;
 #[cfg(feature = "hf-hub")]
 pub use hub::Hub;
+pub use likelihood::{
+    LikelihoodModel, LmScorer, LogitsModel, Sharing, likelihood_conformance, score_batch,
+};
 pub use llama2c::Llama2c;
 pub use load::WeightLayout;
 pub use safetensors_dir::SafeTensorsSource;

@@ -23,7 +23,7 @@ pub struct ScoreRequest {
 }
 
 /// The score of one continuation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scored {
     /// Natural-log probability of each token.
     pub log_probs: Vec<f64>,

@@ -21,6 +21,7 @@ use std::path::Path;
 use fast::Fast;
 use scores::Scores;
 use settings::{Settings, generation_ends};
+use sha2::{Digest, Sha256};
 pub use stream::DecodeStream;
 
 use crate::LmError;
@@ -374,6 +375,27 @@ impl Tokenizer {
     #[must_use]
     pub fn vocab_size(&self) -> usize {
         self.size
+    }
+
+    /// The tokens that [`Tokenizer::encode`] puts before a text when asked for the model's special tokens.
+    #[must_use]
+    pub fn prefix(&self) -> &[u32] {
+        &self.roles.prefix
+    }
+
+    /// A name for exactly this vocabulary and the tokens put around texts: SHA-256 in hexadecimal. Two tokenizers with the same names of tokens that split
+    /// texts by other rules have one name.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for id in 0..self.size as u32 {
+            let name = self.token(id).unwrap_or_default();
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name.as_bytes());
+        }
+        hash.update(format!("{:?}", self.roles).as_bytes());
+        let digest = hash.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The token that starts a text, if the model has one.

@@ -49,7 +49,7 @@ pub const MEMBERS: [Member; 5] = [
     member("11k", 12, 1, 1, 32),
     member("32k", 24, 2, 2, 64),
     member("92k", 48, 2, 3, 128),
-    member("243k", 72, 3, 4, 192),
+    member("242k", 72, 3, 4, 192),
     member("853k", 128, 4, 4, 320),
 ];
 

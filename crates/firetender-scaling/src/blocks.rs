@@ -143,7 +143,7 @@ pub struct PairTest {
     pub difference: f64,
     /// Standard error of that mean, with n − 1 under the root.
     pub stderr: f64,
-    /// McNemar's exact test (binomial on the examples where they differ); only for scores that are 0 or 1.
+    /// The exact test of `McNemar` (binomial on the examples where they differ); only for scores that are 0 or 1.
     pub mcnemar: Option<f64>,
     /// The paired t-test; `None` when all differences are equal.
     pub t_test: Option<f64>,

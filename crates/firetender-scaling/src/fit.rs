@@ -28,7 +28,7 @@ pub enum Form {
         /// Accuracy of guessing, 1/K.
         chance: f64,
     },
-    /// The broken neural scaling law of Caballero et al. (2022, arXiv 2210.14891), y = a + b·x^(−c0)·Π (1 + (x/d_i)^(1/f_i))^(−c_i·f_i), fitted on ln(y + 1).
+    /// The broken neural scaling law of Caballero et al. (2022, arXiv 2210.14891), `y = a + b·x^(−c0)·Π (1 + (x/d_i)^(1/f_i))^(−c_i·f_i)`, fitted on ln(y + 1).
     Bnsl {
         /// Number of breaks.
         breaks: usize,

@@ -15,6 +15,10 @@ pub(crate) struct LeastSquares {
 
 impl LeastSquares {
     /// Fits rows of `X` to `y`. `None` when there are fewer rows than columns or the columns depend on each other.
+    #[expect(
+        clippy::needless_range_loop,
+        reason = "the textbook's indices are easier to check"
+    )]
     pub(crate) fn fit(rows: &[Vec<f64>], y: &[f64]) -> Option<Self> {
         let (n, p) = (rows.len(), rows.first()?.len());
         if n < p || y.len() != n {

@@ -140,7 +140,7 @@ fn exact_spearman(x: &[f64], y: &[f64]) -> f64 {
 /// Kendall's rank correlation with scale.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Kendall {
-    /// τ_b; `None` when all values are equal.
+    /// `τ_b`; `None` when all values are equal.
     pub tau: Option<f64>,
     /// Two-sided: exact without ties (up to 50 models), else by the tie-corrected normal approximation.
     pub p: Option<f64>,
@@ -148,7 +148,7 @@ pub struct Kendall {
     pub exact: bool,
 }
 
-/// Kendall's τ_b of `y` with `x`, two-sided.
+/// Kendall's `τ_b` of `y` with `x`, two-sided.
 ///
 /// ```
 /// let found = firetender_scaling::kendall(&[1.0, 2.0, 3.0], &[1.0, 3.0, 2.0]);

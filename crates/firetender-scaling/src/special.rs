@@ -26,7 +26,7 @@ pub(crate) fn ln_gamma(x: f64) -> f64 {
     shift + (x - 0.5) * x.ln() - x + 0.5 * (2.0 * PI).ln() + series
 }
 
-/// The regularised incomplete beta function I_x(a, b), by Lentz's continued fraction.
+/// The regularised incomplete beta function `I_x(a, b)`, by Lentz's continued fraction.
 fn incomplete_beta(a: f64, b: f64, x: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;

@@ -94,12 +94,11 @@ pub(super) fn levenberg(
     }
 }
 
+/// A function with its gradient.
+type Gradient = dyn Fn(&[f64]) -> (f64, Vec<f64>);
+
 /// Minimises a smooth function of a few variables.
-pub(super) fn bfgs(
-    function: &dyn Fn(&[f64]) -> (f64, Vec<f64>),
-    start: &[f64],
-    steps: usize,
-) -> Found {
+pub(super) fn bfgs(function: &Gradient, start: &[f64], steps: usize) -> Found {
     let p = start.len();
     let mut point = start.to_vec();
     let (mut value, mut gradient) = function(&point);

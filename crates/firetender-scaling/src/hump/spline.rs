@@ -5,6 +5,9 @@
 
 use crate::linear::solve_positive;
 
+/// Row by row.
+type Matrix = Vec<Vec<f64>>;
+
 /// A fitted curve with pointwise standard errors.
 pub(super) struct Smooth {
     knots: Vec<f64>,
@@ -114,7 +117,7 @@ fn inverted(matrix: &[Vec<f64>]) -> Option<Vec<Vec<f64>>> {
 }
 
 /// F with f″ = F·values at the knots (zero at both ends), and DᵀB⁻¹D with ∫ f″² = valuesᵀ DᵀB⁻¹D values.
-fn bends_and_penalty(knots: &[f64]) -> Option<(Vec<Vec<f64>>, Vec<Vec<f64>>)> {
+fn bends_and_penalty(knots: &[f64]) -> Option<(Matrix, Matrix)> {
     let k = knots.len();
     let h: Vec<f64> = knots.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let inner = k - 2;

@@ -3,7 +3,7 @@
 //! # Should I be using this crate?
 //!
 //! Use it to say whether results over several sizes of model rise, fall, turn or do nothing, with error rates that have been measured; to score models on
-//! the prize's tasks (`McKenzie` et al., "Inverse Scaling: When Bigger Isn't Better", 2023, arXiv 2306.09479) or tasks of the same form; and to fit scaling laws. It judges curves
+//! the prize's tasks (McKenzie et al., "Inverse Scaling: When Bigger Isn't Better", 2023, arXiv 2306.09479) or tasks of the same form; and to fit scaling laws. It judges curves
 //! that others have measured as well as its own: half of the crate needs no model. It draws nothing: figures are made from the numbers it returns.
 //!
 //! # The way through a trend

@@ -95,10 +95,10 @@ pub(super) fn levenberg(
 }
 
 /// A function with its gradient.
-type Gradient = dyn Fn(&[f64]) -> (f64, Vec<f64>);
+type Gradient<'a> = dyn Fn(&[f64]) -> (f64, Vec<f64>) + 'a;
 
 /// Minimises a smooth function of a few variables.
-pub(super) fn bfgs(function: &Gradient, start: &[f64], steps: usize) -> Found {
+pub(super) fn bfgs(function: &Gradient<'_>, start: &[f64], steps: usize) -> Found {
     let p = start.len();
     let mut point = start.to_vec();
     let (mut value, mut gradient) = function(&point);

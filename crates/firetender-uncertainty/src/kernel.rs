@@ -143,6 +143,10 @@ pub(crate) fn few_from_logs(row: &mut [f64]) {
 
 /// Logarithms of probabilities, −∞ for 0, to a few units in the last place.
 pub(crate) fn logarithms(values: &mut [f64]) {
+    if values.iter().any(|x| *x > 0.0 && *x < f64::MIN_POSITIVE) {
+        values.iter_mut().for_each(|x| *x = x.ln());
+        return;
+    }
     vectorised(
         #[inline(always)]
         || {

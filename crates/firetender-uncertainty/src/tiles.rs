@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use crate::{
     ScoreKind, Scores, Targets, UncertaintyError,
+    kernel::logarithms,
     lanes::{LANES, Lane, exp, fused, vectorised},
     targets::Truth,
 };
@@ -45,38 +46,50 @@ impl Tiles {
             .par_chunks_mut(LANES * classes)
             .enumerate()
             .flat_map_iter(|(tile, data)| {
+                let first = tile * LANES;
+                let lanes = LANES.min(rows - first);
                 let mut row = vec![0.0; classes];
-                (tile * LANES..((tile + 1) * LANES).min(rows))
-                    .map(|at| {
-                        scores.row(at, &mut row);
-                        if scores.kind() == ScoreKind::Probs {
-                            row.iter_mut().for_each(|p| *p = p.ln());
+                for lane in 0..lanes {
+                    scores.row(first + lane, &mut row);
+                    if scores.kind() == ScoreKind::Probs {
+                        logarithms(&mut row);
+                    }
+                    let column = data.iter_mut().skip(lane).step_by(LANES);
+                    column.zip(&row).for_each(|(own, value)| *own = *value);
+                }
+                let [mean, deviation] = vectorised(
+                    #[inline(always)]
+                    || centre(data),
+                );
+                let of_lane = |lane: usize| {
+                    let at = first + lane;
+                    let weight = targets.weight(at);
+                    let score = |class: usize| data[class * LANES + lane];
+                    let target = if weight == 0.0 {
+                        0.0
+                    } else {
+                        match targets.truth(at) {
+                            Truth::Class(class) => score(class),
+                            // A class without mass counts nothing, however impossible it is.
+                            Truth::Soft(mass) => {
+                                let some = mass.iter().enumerate().filter(|(_, q)| **q > 0.0);
+                                some.map(|(class, q)| q * score(class)).sum()
+                            }
                         }
-                        centre(&mut row);
-                        for (class, value) in row.iter().enumerate() {
-                            data[class * LANES + at % LANES] = value.max(NEVER);
-                        }
-                        let weight = targets.weight(at);
-                        let target = if weight == 0.0 {
-                            0.0
-                        } else {
-                            match targets.truth(at) {
-                                Truth::Class(class) => row[class],
-                                // A class without mass counts nothing, however impossible it is.
-                                Truth::Soft(mass) => mass
-                                    .iter()
-                                    .zip(&row)
-                                    .filter(|(q, _)| **q > 0.0)
-                                    .map(|(q, z)| q * z)
-                                    .sum(),
+                    };
+                    let some = |class: usize| score(class) <= NEVER;
+                    let impossible = weight > 0.0
+                        && match targets.truth(at) {
+                            Truth::Class(class) => some(class),
+                            Truth::Soft(mass) => {
+                                let mut classes = mass.iter().enumerate();
+                                classes.any(|(class, q)| *q > 0.0 && some(class))
                             }
                         };
-                        let (mean, deviation) = moments_of(&row);
-                        let impossible = weight > 0.0 && target == f64::NEG_INFINITY;
-                        let weight = if impossible { 0.0 } else { weight };
-                        (target, weight, mean, impossible, deviation)
-                    })
-                    .collect::<Vec<_>>()
+                    let weight = if impossible { 0.0 } else { weight };
+                    (target, weight, mean[lane], impossible, deviation[lane])
+                };
+                (0..lanes).map(of_lane).collect::<Vec<_>>()
             })
             .collect();
         let used = per_row.iter().filter(|row| row.1 > 0.0);
@@ -98,20 +111,23 @@ impl Tiles {
         (self.mean[row] - self.target[row], self.target[row] >= 0.0)
     }
 
-    /// Sums of first and second derivatives of the loss by β, one pair a problem; problems that are not active stay zero.
+    /// Sums of the first three derivatives of the loss by β over the first `rows` rows (whole blocks), for each problem; problems that
+    /// are not active stay zero.
     pub(crate) fn derivatives(
         &self,
+        rows: usize,
         passes: &Passes,
         betas: &[f64],
         active: &[bool],
-    ) -> Vec<[f64; 2]> {
+    ) -> Vec<[f64; 3]> {
         let block = BLOCK * LANES * self.classes;
-        let blocks: Vec<Vec<[f64; 2]>> = self
+        let blocks: Vec<Vec<[f64; 3]>> = self
             .data
             .par_chunks(block)
+            .take(rows.div_ceil(BLOCK * LANES))
             .enumerate()
             .map(|(at, data)| {
-                let mut sums = vec![[0.0; 2]; betas.len()];
+                let mut sums = vec![[0.0; 3]; betas.len()];
                 if fused() {
                     vectorised(
                         #[inline(always)]
@@ -134,11 +150,10 @@ impl Tiles {
                 sums
             })
             .collect();
-        let mut total = vec![[0.0; 2]; betas.len()];
+        let mut total = vec![[0.0; 3]; betas.len()];
         for sums in blocks {
             for (total, sum) in total.iter_mut().zip(sums) {
-                total[0] += sum[0];
-                total[1] += sum[1];
+                total.iter_mut().zip(sum).for_each(|(a, b)| *a += b);
             }
         }
         total
@@ -152,7 +167,7 @@ impl Tiles {
         passes: &Passes,
         betas: &[f64],
         active: &[bool],
-        sums: &mut [[f64; 2]],
+        sums: &mut [[f64; 3]],
     ) {
         let first = block * BLOCK;
         for (at, tile) in data.chunks_exact(LANES * self.classes).enumerate() {
@@ -167,14 +182,18 @@ impl Tiles {
                 for (beta, problem) in beta.iter_mut().zip(problems) {
                     *beta = betas[*problem as usize];
                 }
-                let [s0, s1, s2] = moments::<FUSED>(tile, beta);
+                let [s0, s1, s2, s3] = moments::<FUSED>(tile, beta);
                 for (lane, problem) in problems.iter().enumerate() {
                     let problem = *problem as usize;
                     let weight = self.weight[start + lane];
                     if active[problem] && weight > 0.0 {
-                        let mean = s1[lane] / s0[lane];
+                        let scale = 1.0 / s0[lane];
+                        let (mean, square) = (s1[lane] * scale, s2[lane] * scale);
+                        let variance = square - mean * mean;
+                        let third = s3[lane] * scale - mean * (3.0 * variance + mean * mean);
                         sums[problem][0] += weight * (mean - self.target[start + lane]);
-                        sums[problem][1] += weight * (s2[lane] / s0[lane] - mean * mean);
+                        sums[problem][1] += weight * variance;
+                        sums[problem][2] += weight * third;
                     }
                 }
             }
@@ -235,20 +254,23 @@ impl Tiles {
     }
 }
 
-/// Σ e, Σ e d, Σ e d² over the classes of a tile, e = exp(β d).
+/// Σ e, Σ e d, Σ e d², Σ e d³ over the classes of a tile, e = exp(β d).
 #[inline(always)]
-fn moments<const FUSED: bool>(tile: &[f64], beta: Lane) -> [Lane; 3] {
-    let (mut s0, mut s1, mut s2) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+fn moments<const FUSED: bool>(tile: &[f64], beta: Lane) -> [Lane; 4] {
+    let (mut s0, mut s1) = ([0.0; LANES], [0.0; LANES]);
+    let (mut s2, mut s3) = ([0.0; LANES], [0.0; LANES]);
     for d in tile.as_chunks::<LANES>().0 {
         for lane in 0..LANES {
             let e = exp::<FUSED>(beta[lane] * d[lane]);
             let ed = e * d[lane];
             s0[lane] += e;
+            let edd = ed * d[lane];
             s1[lane] += ed;
-            s2[lane] += ed * d[lane];
+            s2[lane] += edd;
+            s3[lane] += edd * d[lane];
         }
     }
-    [s0, s1, s2]
+    [s0, s1, s2, s3]
 }
 
 /// Σ e and Σ e d; a class that cannot happen counts nothing even at β = 0.
@@ -266,17 +288,37 @@ fn first_moments<const FUSED: bool>(tile: &[f64], beta: Lane) -> [Lane; 2] {
     [s0, s1]
 }
 
-/// Subtracts the largest value.
-fn centre(row: &mut [f64]) {
-    let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    row.iter_mut().for_each(|z| *z -= top);
-}
-
-/// Mean and standard deviation of the finite values; there is at least one.
-fn moments_of(row: &[f64]) -> (f64, f64) {
-    let finite = || row.iter().filter(|z| z.is_finite());
-    let count = finite().count() as f64;
-    let mean = finite().sum::<f64>() / count;
-    let squares: f64 = finite().map(|z| (z - mean).powi(2)).sum();
-    (mean, (squares / count).sqrt())
+/// Subtracts every lane's largest value; what cannot happen becomes [`NEVER`]. Mean and standard deviation of the others.
+#[inline(always)]
+fn centre(tile: &mut [f64]) -> [Lane; 2] {
+    let classes = tile.as_chunks_mut::<LANES>().0;
+    let mut top = [f64::NEG_INFINITY; LANES];
+    for z in &*classes {
+        for lane in 0..LANES {
+            top[lane] = if z[lane] > top[lane] {
+                z[lane]
+            } else {
+                top[lane]
+            };
+        }
+    }
+    let (mut count, mut sum, mut squares) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    for z in classes {
+        for lane in 0..LANES {
+            let d = z[lane] - top[lane];
+            let (own, one) = if d > NEVER { (d, 1.0) } else { (0.0, 0.0) };
+            z[lane] = if d > NEVER { d } else { NEVER };
+            count[lane] += one;
+            sum[lane] += own;
+            squares[lane] += own * own;
+        }
+    }
+    let (mut mean, mut deviation) = ([0.0; LANES], [0.0; LANES]);
+    for lane in 0..LANES {
+        mean[lane] = sum[lane] / count[lane];
+        deviation[lane] = (squares[lane] / count[lane] - mean[lane] * mean[lane])
+            .max(0.0)
+            .sqrt();
+    }
+    [mean, deviation]
 }

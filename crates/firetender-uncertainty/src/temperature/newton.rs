@@ -1,12 +1,20 @@
-//! Newton's method inside a bracket, for many problems over the same rows at once.
+//! A search inside a bracket, for many problems over the same rows at once.
+//!
+//! Steps are Halley's (1694), which know the third derivative: it costs one more product beside the exponential that every class needs
+//! anyway, and saves a third of the passes. Where they are not to be trusted, Newton's; where these leave the bracket, halving.
+//! A fit without a start of its own begins on the first block of rows and takes its answer as the start for all.
 
 use super::{TemperatureFit, TemperatureOptions, TemperatureStatus};
 use crate::tiles::{Passes, Tiles};
 
 /// Newton steps converge quadratically: after one of this relative size the next would be below the last digit.
 const ENOUGH: f64 = 1e-8;
+/// Halley's converge cubically.
+const ENOUGH_CUBIC: f64 = 1e-6;
 /// Far beyond what bisection of the bracket needs.
 const MOST: usize = 200;
+/// Rows that a start is found on, if there are at least eight times as many.
+const SAMPLE: usize = 512;
 
 /// One problem's search.
 #[derive(Clone, Copy, Debug)]
@@ -69,19 +77,30 @@ pub(super) fn fit(
         })
         .collect();
 
-    for _ in 0..MOST {
-        let active: Vec<bool> = searches.iter().map(|s| s.status.is_none()).collect();
-        if !active.contains(&true) {
-            break;
-        }
-        let betas: Vec<f64> = searches.iter().map(|s| s.beta).collect();
-        let sums = tiles.derivatives(passes, &betas, &active);
-        for (search, [slope, curvature]) in searches.iter_mut().zip(sums) {
-            if search.status.is_none() {
-                search.step(slope, curvature, bounds);
+    let whole = Rounds {
+        tiles,
+        passes,
+        bounds,
+        rows: tiles.rows,
+        most: MOST,
+        enough: 1.0,
+    };
+    if warm.is_none() && tiles.rows >= 8 * SAMPLE {
+        let sample = Rounds {
+            rows: SAMPLE,
+            most: 12,
+            enough: 100.0,
+            ..whole
+        };
+        let mut rough = searches.clone();
+        converge(&sample, &mut rough);
+        for (search, rough) in searches.iter_mut().zip(rough) {
+            if search.status.is_none() && rough.status == Some(TemperatureStatus::Converged) {
+                search.beta = rough.beta;
             }
         }
     }
+    converge(&whole, &mut searches);
 
     let betas: Vec<f64> = searches.iter().map(|s| s.beta).collect();
     let mut losses = vec![0.0; problems];
@@ -113,9 +132,45 @@ pub(super) fn fit(
         .collect()
 }
 
+/// What rounds of a search go over.
+#[derive(Clone, Copy)]
+struct Rounds<'a> {
+    tiles: &'a Tiles,
+    passes: &'a Passes,
+    bounds: (f64, f64),
+    /// The first so many rows.
+    rows: usize,
+    most: usize,
+    /// Settles at steps so many times larger than the last digits ask for.
+    enough: f64,
+}
+
+/// Goes on until every search has settled.
+fn converge(rounds: &Rounds<'_>, searches: &mut [Search]) {
+    for _ in 0..rounds.most {
+        let active: Vec<bool> = searches.iter().map(|s| s.status.is_none()).collect();
+        if !active.contains(&true) {
+            break;
+        }
+        let betas: Vec<f64> = searches.iter().map(|s| s.beta).collect();
+        let Rounds {
+            tiles,
+            passes,
+            rows,
+            ..
+        } = *rounds;
+        let sums = tiles.derivatives(rows, passes, &betas, &active);
+        for (search, derivatives) in searches.iter_mut().zip(sums) {
+            if search.status.is_none() {
+                search.step(derivatives, rounds.bounds, rounds.enough);
+            }
+        }
+    }
+}
+
 impl Search {
     /// One step, given the derivatives at the present β.
-    fn step(&mut self, slope: f64, curvature: f64, (least, most): (f64, f64)) {
+    fn step(&mut self, [slope, curvature, third]: [f64; 3], (least, most): (f64, f64), loose: f64) {
         self.iterations += 1;
         if slope < 0.0 {
             self.low = self.beta;
@@ -123,16 +178,23 @@ impl Search {
             self.high = self.beta;
         }
         let mut newton = self.beta - slope / curvature;
-        if newton < 0.3 * self.beta {
+        let mut enough = loose * ENOUGH;
+        // Halley's step where it agrees with Newton's within a quarter of β.
+        let halley = 2.0 * slope * curvature / (2.0 * curvature * curvature - slope * third);
+        let near = (self.beta - halley - newton).abs() <= 0.25 * self.beta;
+        if near && halley * slope > 0.0 && halley.abs() <= 0.5 * self.beta {
+            newton = self.beta - halley;
+            enough = loose * ENOUGH_CUBIC;
+        } else if newton < 0.3 * self.beta {
             // The curvature by β vanishes where the softmax is a step, so a step down may overshoot zero; Newton's step in ln β
             // divides by e at most.
             newton = self.beta * (-slope / (self.beta * curvature + slope)).exp();
         }
-        if (newton - self.beta).abs() <= ENOUGH * self.beta {
+        if (newton - self.beta).abs() <= enough * self.beta {
             self.settle(newton, least, most);
             return;
         }
-        // Newton's step where it stays inside; else halve the bracket in the logarithm.
+        // The step where it stays inside; else halve the bracket in the logarithm.
         let inside = newton > self.low && newton < self.high && newton <= 8.0 * self.beta;
         let next = if inside {
             newton

@@ -13,10 +13,10 @@ pub(crate) struct Arguments {
     /// A GGUF file, a Hugging Face folder, or `ember`, the model that is built in.
     #[arg(long, default_value = "ember")]
     pub(crate) model: String,
-    /// Methods, separated by commas; `all` for every one. See the first lines of the report for what each is.
+    /// Methods, separated by commas; `all` for every one (some of which take long). docs/REPRODUCTION.md says what each is.
     #[arg(
         long,
-        default_value = "kts,kts_keep,kts_rare,imitate,dpo,dpo_rank1,representation,kts_dpo"
+        default_value = "kts,kts_keep,kts_rare,imitate,dpo_rank1,representation,gate,kts_gate,prompt_v1"
     )]
     pub(crate) methods: String,
     /// Runs with different seeds, of `kts` and `kts_keep`; the others run once.

@@ -197,6 +197,54 @@ fn a_separable_half_does_not_ruin_the_other() {
 }
 
 #[test]
+fn a_start_from_the_first_rows_changes_no_digit() {
+    // From 4,096 rows on the search begins on the first 512: whatever these say, the end is the same as with the rows turned around.
+    let set = synthetic(5000, 4, 3, 1.7);
+    let row = |at: usize| &set.logits[4 * at..4 * at + 4];
+    let sharp = |at: usize| if at < 600 { 40.0 } else { 1.0 };
+    let changed: [&dyn Fn(usize) -> Vec<f64>; 4] = [
+        &|at| row(at).to_vec(),
+        &|at| row(at).iter().map(|z| sharp(at) * z).collect(),
+        &|at| {
+            if at < 600 {
+                row(at).iter().map(|z| -z).collect()
+            } else {
+                row(at).to_vec()
+            }
+        },
+        &|at| match set.labels[at] as usize {
+            label if at < 600 => (0..4).map(|c| f64::from(u8::from(c == label))).collect(),
+            _ => row(at).to_vec(),
+        },
+    ];
+    for change in changed {
+        let forward: Vec<f64> = (0..5000).flat_map(change).collect();
+        let backward: Vec<f64> = (0..5000).rev().flat_map(change).collect();
+        let turned: Vec<i64> = set.labels.iter().rev().copied().collect();
+        let (a, b) = (fit(&forward, &set.labels, 4), fit(&backward, &turned, 4));
+        assert_eq!(
+            (a.status, b.status),
+            (TemperatureStatus::Converged, TemperatureStatus::Converged)
+        );
+        close(a.beta / b.beta, 1.0, 1e-12);
+        close(a.log_likelihood, b.log_likelihood, 1e-13);
+    }
+}
+
+#[test]
+fn temperature_keeps_the_order_by_confidence_of_two_classes_only() {
+    let auroc = |classes: usize, t: f64| {
+        let set = synthetic(400, classes, 6, 1.5);
+        let scores = Scores::logits(&set.logits, classes).unwrap();
+        let table = Scores::log_probs(scaled_log_probs(&scores, t).unwrap(), classes);
+        let objects = Objects::new(&table.unwrap(), &Targets::classes(&set.labels), Floor::None);
+        misclassification(&objects.unwrap(), 1, |o| -o.confidence).auroc()
+    };
+    close(auroc(2, 3.0).unwrap(), auroc(2, 1.0).unwrap(), 1e-12);
+    assert!((auroc(5, 3.0).unwrap() - auroc(5, 1.0).unwrap()).abs() > 1e-4);
+}
+
+#[test]
 fn nearly_separable_data_converge() {
     // One row of a thousand is wrong, by very little or by very much.
     for lead in [1e-6, 1e-3, 1.0, 30.0, 700.0] {

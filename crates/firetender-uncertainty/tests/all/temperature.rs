@@ -5,7 +5,7 @@ use firetender_uncertainty::{
     Calibration, Floor, Folds, Objects, Protocol, Scores, Stage, Targets, TemperatureFit,
     TemperatureOptions, TemperatureStatus, UncertaintyError, calibrated_curve,
     fit_shared_temperature, fit_temperature, fit_temperature_folds, fit_temperature_tensor,
-    scaled_log_probs,
+    misclassification, scaled_log_probs,
 };
 use proptest::prelude::*;
 

@@ -77,8 +77,8 @@ pub(crate) struct Arguments {
     pub(crate) controls: usize,
     /// Instead of the sweep: search --layers (by default all) and --strengths for the layer and strength with the largest effect
     /// whose damage, KL(steered || plain) in nats a token, stays within this budget; measured on one half of the prompts and
-    /// reported on the other.
-    #[arg(long)]
+    /// reported on the other. --save and --export then write the chosen layer.
+    #[arg(long, conflicts_with_all = ["plan", "gate", "bake", "save_plan", "preview"])]
     pub(crate) calibrate: Option<f64>,
     /// Write the vector to this safetensors file.
     #[arg(long)]

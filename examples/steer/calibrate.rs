@@ -1,7 +1,8 @@
 //! `--calibrate BUDGET`: the layer and the strength that achieve most within a damage budget.
 
 use firetender_steer::{
-    Benign, Calibration, Calibrator, Contrast, Layers, Method, Prompter, Prompts, Scope, calibrate,
+    Benign, Calibration, Calibrator, Contrast, Layers, Method, Prompter, Prompts, Scope,
+    SteeringVector, calibrate,
 };
 use firetender_support::{Bars, Failure, Model, fail};
 use serde_json::{Value, json};
@@ -10,6 +11,7 @@ use crate::{
     arguments::Arguments,
     defaults,
     direction::{extractor, parted},
+    files,
     texts::{self, Words},
 };
 
@@ -41,17 +43,16 @@ pub(crate) fn run(
 ) -> Result<Found, Failure> {
     let calibrator =
         Calibrator::new(budget, &arguments.strengths()?)?.with_tokens(arguments.tokens.parse()?);
-    let method: Method = arguments.method.parse()?;
     let layers: Layers = match &arguments.layers {
         Some(layers) => layers.parse()?,
         None => Layers::All,
     };
-    let (fitted, judge) = parted(contrast)?;
-    let vector = extractor(arguments, layers)?
-        .extract(&model.network, &fitted, method, &mut Bars::new("direction"))?
-        .with_length(&arguments.length.parse()?)?
-        .vector
-        .with_fingerprint(model.checkpoint.fingerprint()?);
+    let Taken {
+        vector,
+        judge,
+        method,
+        pairs,
+    } = take(arguments, model, contrast, layers)?;
 
     let neutral = defaults::targets(arguments, model, prompter)?;
     let benign = defaults::benign(arguments, model, prompter)?;
@@ -83,18 +84,63 @@ pub(crate) fn run(
         &calibrator,
         &mut Bars::new("calibration"),
     )?;
-    if let (Some(path), Some(choice)) = (&arguments.save, &calibration.choice) {
-        vector.at_layers(&Layers::one(choice.layer))?.save(path)?;
+    if let Some(choice) = &calibration.choice {
+        let chosen = vector.at_layers(&Layers::one(choice.layer))?;
+        if let Some(path) = &arguments.save {
+            chosen.save(path)?;
+        }
+        files::export(arguments, &chosen, Some(model))?;
     }
     Ok(Found {
         model: model.checkpoint.name.clone(),
-        site: arguments.site.clone(),
-        method: method.to_string(),
+        site: vector.site().to_string(),
+        method,
         tokens: arguments.tokens.clone(),
-        pairs: fitted.pairs(),
+        pairs,
         effect: search.0,
         benign: [search_benign.prompts(), other_benign.prompts()],
         calibration,
+    })
+}
+
+/// The direction that is searched.
+struct Taken {
+    vector: SteeringVector,
+    judge: Contrast,
+    method: String,
+    pairs: usize,
+}
+
+/// The vector to import, or the direction between the two sets of texts.
+fn take(
+    arguments: &Arguments,
+    model: &Model,
+    contrast: &Contrast,
+    layers: Layers,
+) -> Result<Taken, Failure> {
+    if let Some(found) = files::import(arguments, Some(model))? {
+        for note in &found.notes {
+            eprintln!("note: {note}");
+        }
+        return Ok(Taken {
+            vector: found.vector.at_layers(&layers)?,
+            judge: contrast.clone(),
+            method: "imported".into(),
+            pairs: 0,
+        });
+    }
+    let method: Method = arguments.method.parse()?;
+    let (fitted, judge) = parted(contrast)?;
+    let vector = extractor(arguments, layers)?
+        .extract(&model.network, &fitted, method, &mut Bars::new("direction"))?
+        .with_length(&arguments.length.parse()?)?
+        .vector
+        .with_fingerprint(model.checkpoint.fingerprint()?);
+    Ok(Taken {
+        vector,
+        judge,
+        method: method.to_string(),
+        pairs: fitted.pairs(),
     })
 }
 

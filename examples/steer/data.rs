@@ -33,7 +33,10 @@ pub(crate) fn contrast(
     prompter: &Prompter<'_>,
 ) -> Result<Contrast, Failure> {
     let mut pairs = match (&arguments.data, &arguments.positive, &arguments.negative) {
-        (Some(path), _, _) => Records::read(path)?.pairs(arguments.seed)?,
+        (Some(path), _, _) => match Records::read(path)?.pairs(arguments.seed) {
+            Ok(pairs) => pairs,
+            Err(error) => return fail(format!("{path}: {error}")),
+        },
         (None, Some(positive), Some(negative)) => {
             lists("positive", &texts(positive)?, "negative", &texts(negative)?)?
         }

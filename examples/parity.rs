@@ -1,7 +1,8 @@
 //! Does this device compute what the CPU computes? `cargo run --release --features wgpu --example parity -- --device wgpu`.
 //!
 //! Runs the main computations of the workspace on a tiny random model, on the CPU and on the named device, and compares: a
-//! hooked forward pass (recording and adding at sites), a cached generation, and two LoRA training steps with the optimiser.
+//! hooked forward pass (recording and adding at sites), a cached generation, two LoRA training steps with the optimiser, and the
+//! tensor programs of bargaining games.
 //! Ends with an error when one differs by more than its tolerance. Each new part of the workspace adds its main computation here.
 
 #![expect(clippy::print_stdout, reason = "the table goes to standard output")]
@@ -11,9 +12,16 @@ use std::{ops::ControlFlow, process::ExitCode};
 use burn::{
     module::{Lora, Module, ParamGroup},
     optim::{AdamWConfig, GradientsParams},
-    tensor::{Device, Tensor, activation::log_softmax},
+    tensor::{Device, Int, Tensor, activation::log_softmax},
 };
 use clap::Parser;
+use firetender_bargain::{
+    Dice, Repeated,
+    coin::CoinGame,
+    games,
+    gradient::{PgOptions, train_networks},
+    tensor::{CoinBoards, lola_on_device},
+};
 use firetender_hooks::{
     Chain, Intervene, Keep, Padding, Pass, ReadAt, Recorder, Selection, Site, Untouched,
 };
@@ -91,6 +99,55 @@ fn measure(base: &Transformer, student: &Transformer, device: &Device) -> Result
     let mut values = forward(base, device)?;
     values.push(generation(base)?);
     values.extend(training(base, student.clone(), device)?);
+    values.extend(bargaining(device)?);
+    Ok(values)
+}
+
+/// Values and corrections of a batch of policies, twenty steps of a batch of boards, and two updates of a pair of networks.
+fn bargaining(device: &Device) -> Result<Values, Failure> {
+    let game = Repeated::new(games::named("asym-bos")?, 0.96)?;
+    let draw = |seat: u64| {
+        let list: Vec<f32> = (0..320)
+            .map(|i| Dice::at(seat, i, 0).unit() as f32 - 0.5)
+            .collect();
+        Tensor::<1>::from_floats(list.as_slice(), device).reshape([64, 5, 1])
+    };
+    let found = lola_on_device(&game, [draw(1), draw(2)])?;
+    let [one, two] = found.corrections;
+    let mut values = vec![
+        (
+            "bargain: values".to_owned(),
+            found.values.try_into_vec_as()?,
+        ),
+        (
+            "bargain: corrections".to_owned(),
+            Tensor::cat(vec![one, two], 0).try_into_vec_as()?,
+        ),
+    ];
+    let coins = CoinGame::named("cg")?;
+    let mut boards = CoinBoards::new(&coins, 256, 3, device)?;
+    let mut rewards = vec![];
+    for step in 0..20 {
+        let moves = |seat: u64| {
+            let list: Vec<i32> = (0..256)
+                .map(|lane| Dice::at(10 + seat, lane, step).below(4) as i32)
+                .collect();
+            Tensor::<1, Int>::from_ints(list.as_slice(), device)
+        };
+        rewards.extend(boards.step(moves(0), moves(1)).try_into_vec_as::<f32>()?);
+    }
+    values.push(("bargain: coin game".to_owned(), rewards));
+    let options = PgOptions {
+        boards: 16,
+        updates: 2,
+        ..PgOptions::default()
+    };
+    let trained = train_networks(&coins, &options, device, &mut |_, _| true)?;
+    let policy: Vec<f32> = (0..1458)
+        .flat_map(|s| trained.policies[0].row(s).to_vec())
+        .map(|p| p as f32)
+        .collect();
+    values.push(("bargain: networks".to_owned(), policy));
     Ok(values)
 }
 

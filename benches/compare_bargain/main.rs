@@ -3,13 +3,8 @@
 //!
 //! One step of LOLA has to agree before any time is printed. Every time is a median, but for Axelrod's, which is one run.
 #![expect(clippy::print_stdout, reason = "the table is this program's output")]
-#![expect(clippy::print_stderr, reason = "the error goes to standard error")]
 
-use std::{
-    path::PathBuf,
-    process::{Command, ExitCode, Stdio},
-    time::Instant,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use firetender_bargain::{
@@ -19,7 +14,7 @@ use firetender_bargain::{
     population::{Matches, Strategy, play_matches, strategies},
     train,
 };
-use firetender_measure::Failure;
+use firetender_measure::{Failure, finish, on_threads, peer, timed};
 use serde::Deserialize;
 
 /// Bargaining beside numba, Axelrod and JAX.
@@ -49,25 +44,12 @@ struct Theirs {
 }
 
 fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    finish(run(&Arguments::parse()))
 }
 
-fn median(runs: usize, mut job: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
-    job()?;
-    let mut times = vec![];
-    for _ in 0..runs {
-        let begun = Instant::now();
-        job()?;
-        times.push(begun.elapsed().as_secs_f64());
-    }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+/// The median time of a job in seconds.
+fn median(runs: usize, job: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+    Ok(timed(runs, job)?.value)
 }
 
 fn coins(runs: usize, boards: usize, steps: u64) -> Result<f64, Failure> {
@@ -82,7 +64,10 @@ fn coins(runs: usize, boards: usize, steps: u64) -> Result<f64, Failure> {
 /// Twenty memory-one players, two more than have names.
 fn pool() -> Vec<Strategy> {
     let mut pool = strategies();
-    for (name, first_action) in [("a", [0.7, 0.2, 0.6, 0.3, 1.0]), ("b", [0.8, 0.1, 0.9, 0.2, 1.0])] {
+    for (name, first_action) in [
+        ("a", [0.7, 0.2, 0.6, 0.3, 1.0]),
+        ("b", [0.8, 0.1, 0.9, 0.2, 1.0]),
+    ] {
         pool.push(Strategy {
             name: name.into(),
             first_action,
@@ -92,27 +77,15 @@ fn pool() -> Vec<Strategy> {
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.runs == 0 || arguments.threads == 0 {
-        return Err("--runs and --threads have to be at least 1".into());
-    }
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(arguments.threads)
-        .build_global()?;
+    on_threads(arguments.threads, arguments.runs)?;
     let runs = arguments.runs;
-    let game = Repeated::new(games::named("ipd")?, 0.96)?.with_parameters(Parameters::SigmoidNormalised)?;
+    let game = Repeated::new(games::named("ipd")?, 0.96)?
+        .with_parameters(Parameters::SigmoidNormalised)?;
     let theirs = match &arguments.python {
         None => None,
         Some(python) => {
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peer/bargain.py");
-            let output = Command::new(python)
-                .arg(script)
-                .args([runs.to_string(), arguments.threads.to_string()])
-                .stderr(Stdio::inherit())
-                .output()?;
-            if !output.status.success() {
-                return Err(format!("{script} failed").into());
-            }
-            let theirs: Theirs = serde_json::from_slice(&output.stdout)?;
+            let given = [runs.to_string(), arguments.threads.to_string()];
+            let theirs: Theirs = peer(python, "bargain.py", &given, arguments.threads)?;
             agree(&game, &theirs)?;
             Some(theirs)
         }
@@ -147,10 +120,30 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         println!("| {task} | {ours:.3e} | {shown} | {ratio} |");
     };
     let of = |value: fn(&Theirs) -> f64| theirs.as_ref().map(value);
-    row("coin game, 1,024 boards, steps/s (numba)", many[0], of(|t| t.coin_1024), true);
-    row("coin game, 65,536 boards, steps/s (numba)", many[1], of(|t| t.coin_65536), true);
-    row("memory-one matches of 200 rounds/s (Axelrod)", matches, of(|t| t.matches), true);
-    row("exact LOLA, 1,000 pairs, µs a pair and step (JAX)", lola, of(|t| t.lola), false);
+    row(
+        "coin game, 1,024 boards, steps/s (numba)",
+        many[0],
+        of(|t| t.coin_1024),
+        true,
+    );
+    row(
+        "coin game, 65,536 boards, steps/s (numba)",
+        many[1],
+        of(|t| t.coin_65536),
+        true,
+    );
+    row(
+        "memory-one matches of 200 rounds/s (Axelrod)",
+        matches,
+        of(|t| t.matches),
+        true,
+    );
+    row(
+        "exact LOLA, 1,000 pairs, µs a pair and step (JAX)",
+        lola,
+        of(|t| t.lola),
+        false,
+    );
     if let Some(theirs) = &theirs {
         println!("\n{}", theirs.versions);
     }

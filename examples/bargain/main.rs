@@ -6,6 +6,7 @@
 //! cargo run --release --example bargain -- lola --game asym-bos --pairs 100 --steps 200
 //! cargo run --release --example bargain -- plan --game cg --welfare util
 //! cargo run --release --example bargain -- cross-play --agents norm-adaptive --game asym-bos
+//! cargo run --release --example bargain -- learn --game cg --learner lola-pg --replicates 4
 //! cargo run --release --example bargain -- meta-game --game asym-bos
 //! cargo run --release --example bargain -- tournament --game ipd
 //! cargo run --release --example bargain -- reproduce --report target/bargain
@@ -16,6 +17,7 @@
 
 mod bench;
 mod cross;
+mod learn;
 mod lola;
 mod meta;
 mod plan;
@@ -49,6 +51,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Players who were trained or planned apart meet.
     CrossPlay(cross::Arguments),
+    /// Players of coin games who learned by policy gradients or tables, and what happens when they meet.
+    Learn(learn::Arguments),
     /// The game of announcing norms, built from learned players or idealised, and its solvers.
     MetaGame(meta::Arguments),
     /// Strategies with names, everyone against everyone, and what evolves among them.
@@ -70,6 +74,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Lola(arguments) => lola::run(arguments)?,
         Command::Plan(arguments) => plan::run(arguments)?,
         Command::CrossPlay(arguments) => cross::run(arguments)?,
+        Command::Learn(arguments) => learn::run(arguments)?,
         Command::MetaGame(arguments) => meta::run(arguments)?,
         Command::Tournament(arguments) => tournament::run(arguments)?,
         Command::Reproduce(arguments) => reproduce::run(arguments)?,

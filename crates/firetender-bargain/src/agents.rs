@@ -21,6 +21,7 @@ pub use amtft::{AmTftOptions, Search};
 pub use exploit::exploit;
 pub use norm::{Norm, planned_norms};
 pub use pairs::{Pairings, Rounds, pair_all};
+pub(crate) use play::draw_next;
 pub use play::{Outcomes, Simulation, play_exact, simulate};
 pub use player::{Memory, Mode, NormPlayer, Player, Trigger};
 pub use switch::{expected_score, mismatch};

@@ -42,13 +42,16 @@ mod equilibria;
 mod error;
 mod evaluate;
 pub mod games;
+pub mod gradient;
 mod lola;
 pub mod markov;
 pub mod meta;
 pub mod minimax;
+pub mod negotiation;
 pub mod plan;
 pub mod population;
 mod repeated;
+pub mod tabular;
 pub mod tensor;
 mod welfare;
 

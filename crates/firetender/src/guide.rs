@@ -8,7 +8,11 @@
 //! 3. [`direction`]: turn two sets of texts into a direction.
 //! 4. [`steer`]: apply it while the model writes.
 //! 5. [`measure`]: what it did, and what it broke.
+//!
+//! With the feature `bargain` there is a side road without a model: [`bargain`], players who learned apart.
 
+#[cfg(feature = "bargain")]
+pub mod bargain;
 pub mod direction;
 pub mod load;
 pub mod look;

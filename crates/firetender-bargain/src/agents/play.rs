@@ -247,7 +247,8 @@ pub fn simulate(
     })
 }
 
-fn draw_next(model: &Model, state: usize, joint: usize, dice: &mut Dice) -> usize {
+/// Draws a successor.
+pub(crate) fn draw_next(model: &Model, state: usize, joint: usize, dice: &mut Dice) -> usize {
     let (mut chosen, mut left) = (usize::MAX, dice.unit());
     let mut last = 0;
     model.successors(state, joint, |next, p| {

@@ -163,8 +163,11 @@ fn wandering_is_stepping_at_random() {
     let parts = [b.wander(15), b.wander(5)];
     assert_eq!(whole, [0, 1].map(|i| parts[0][i] + parts[1][i]));
     assert_eq!(a.states(), b.states());
-    // At random every pick is as often the wrong player's: red loses as much as it wins by half.
-    assert!(whole[0] < 0.0 && whole[1] < 0.0);
+    // At random, what a player wins by picking it loses by the other's picking: 180,000 steps, a standard deviation of about 0.002.
+    assert!(
+        whole.iter().all(|sum| (sum / 180_000.0).abs() < 0.01),
+        "{whole:?}"
+    );
 }
 
 #[test]

@@ -17,8 +17,8 @@ pub enum NormClass {
     Failure,
 }
 
-/// The class of a pair by the rules of the released code, for the games that have one: `asym-bos` by the ratio of payoffs, and
-/// `asym-bos-and-pd` by their sizes. `None` for other games.
+/// The class of a pair by the rules of the released code, for the games that have one: `asym-bos` by the ratio of payoffs,
+/// `asym-bos-and-pd` by their sizes; in `abcg` blue's 1.2 times red's is utilitarian. `None` for other games.
 ///
 /// Classes are made after training from the training result, so "same norm" is a selection on the outcome; say so where it is
 /// reported.
@@ -47,6 +47,11 @@ pub fn classify(game: &str, [one, two]: [f64; 2]) -> Option<NormClass> {
             NormClass::Egalitarian
         } else {
             NormClass::Failure
+        }),
+        "abcg" => Some(if two / one > 1.2 {
+            NormClass::Utilitarian
+        } else {
+            NormClass::Egalitarian
         }),
         _ => None,
     }

@@ -8,6 +8,9 @@ use crate::{BargainError, Dice, MatrixGame};
 /// Matches that are played in step, so that the processor always has something to do while a random number is made.
 const SIDE_BY_SIDE: usize = 16;
 
+/// Rounds that a counter of 16 bits holds.
+const PACKED: u32 = 65_535;
+
 /// How matches are played.
 ///
 /// ```
@@ -66,9 +69,11 @@ pub fn play_matches(
         .flat_map_iter(|block| {
             let job = |lane: usize| (block * SIDE_BY_SIDE + lane).min(jobs - 1);
             let pair = |lane: usize| pairings[job(lane) / how.repetitions];
-            let tables: [[[u32; 5]; 2]; SIDE_BY_SIDE] = std::array::from_fn(|lane| {
+            let tables: [[[u32; 2]; 8]; SIDE_BY_SIDE] = std::array::from_fn(|lane| {
                 let (i, j) = pair(lane);
-                [thresholds(&players[i], 0), thresholds(&players[j], 1)]
+                let (one, two) = (thresholds(&players[i], 0), thresholds(&players[j], 1));
+                // Three unused entries, so that no bound has to be checked.
+                std::array::from_fn(|state| [one[state.min(4)], two[state.min(4)]])
             });
             let seeds: [u64; SIDE_BY_SIDE] = std::array::from_fn(|lane| job(lane) as u64);
             let counts = side_by_side(&tables, &seeds, how);
@@ -100,7 +105,7 @@ fn thresholds(strategy: &Strategy, seat: usize) -> [u32; 5] {
 
 /// How often each joint action was seen in each of the matches.
 fn side_by_side(
-    tables: &[[[u32; 5]; 2]; SIDE_BY_SIDE],
+    tables: &[[[u32; 2]; 8]; SIDE_BY_SIDE],
     jobs: &[u64; SIDE_BY_SIDE],
     how: &Matches,
 ) -> [[u32; 4]; SIDE_BY_SIDE] {
@@ -109,19 +114,30 @@ fn side_by_side(
     let mut random = jobs.map(|job| Dice::keyed(key, job, 0).seed() | 1);
     let mut state = [4_usize; SIDE_BY_SIDE];
     let mut counts = [[0_u32; 4]; SIDE_BY_SIDE];
-    for _ in 0..how.rounds {
-        for lane in 0..SIDE_BY_SIDE {
-            let mut x = random[lane];
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            random[lane] = x;
-            let (one, two) = ((x >> 33) as u32, (x & 0x7fff_ffff) as u32);
-            let at = state[lane].min(4);
-            let next = usize::from(one >= tables[lane][0][at]) << 1
-                | usize::from(two >= tables[lane][1][at]);
-            counts[lane][next & 3] += 1;
-            state[lane] = next;
+    let mut rounds = how.rounds;
+    while rounds > 0 {
+        let part = rounds.min(PACKED);
+        rounds -= part;
+        // Four counters of 16 bits in one word.
+        let mut packed = [0_u64; SIDE_BY_SIDE];
+        for _ in 0..part {
+            for lane in 0..SIDE_BY_SIDE {
+                let mut x = random[lane];
+                x ^= x << 13;
+                x ^= x >> 7;
+                x ^= x << 17;
+                random[lane] = x;
+                let (one, two) = ((x >> 33) as u32, (x & 0x7fff_ffff) as u32);
+                let [own, other] = tables[lane][state[lane] & 7];
+                let next = usize::from(one >= own) << 1 | usize::from(two >= other);
+                packed[lane] += 1 << (next << 4);
+                state[lane] = next;
+            }
+        }
+        for (counts, packed) in counts.iter_mut().zip(packed) {
+            for (i, count) in counts.iter_mut().enumerate() {
+                *count += (packed >> (16 * i)) as u32 & 0xffff;
+            }
         }
     }
     counts

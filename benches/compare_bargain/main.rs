@@ -157,9 +157,9 @@ fn agree(game: &Repeated, theirs: &Theirs) -> Result<(), Failure> {
     let found = game.lola([&one, &two])?;
     let start = [one, two];
     let mut most = 0.0_f64;
-    for player in 0..2 {
+    for (player, start) in start.iter().enumerate() {
         most = most.max((found.gradients.values[player] - theirs.values[player]).abs());
-        for (i, x) in start[player].iter().enumerate() {
+        for (i, x) in start.iter().enumerate() {
             let ours = x + found.gradients.own[player][i] + found.corrections[player][i];
             most = most.max((ours - theirs.stepped[player][i]).abs());
         }

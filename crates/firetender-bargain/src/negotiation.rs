@@ -1,6 +1,6 @@
 //! Alternating offers over a pool of items, and a bargaining game over divided labour.
 //!
-//! Both are of the released code of "Normative Disagreement as a Challenge for Cooperative AI" (2021); the first goes back to DeVault, Mell and Gratch
+//! Both are of the released code of "Normative Disagreement as a Challenge for Cooperative AI" (2021); the first goes back to `DeVault`, Mell and Gratch
 //! (2015) and Cao and others (2018). Their states are plain data and their randomness comes from [`Dice`].
 
 use serde::{Deserialize, Serialize};

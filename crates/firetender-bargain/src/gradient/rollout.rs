@@ -69,10 +69,9 @@ impl Batch {
             .flat_map_iter(episode)
             .collect();
         let n = played.len() as f64;
-        let mean =
-            |value: &dyn Fn(&(Step, [f64; 2])) -> f64| played.iter().map(value).sum::<f64>() / n;
-        let rewarded = [mean(&|(s, _)| s.rewards[0]), mean(&|(s, _)| s.rewards[1])];
-        let means = [mean(&|(_, r)| r[0]), mean(&|(_, r)| r[1])];
+        let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / n;
+        let rewarded = [0, 1].map(|i| mean(&mut played.iter().map(|(step, _)| step.rewards[i])));
+        let means = [0, 1].map(|i| mean(&mut played.iter().map(|(_, rewards)| rewards[i])));
         Self {
             boards: options.boards,
             steps: options.steps,

@@ -5,7 +5,7 @@ mod fixed;
 
 use firetender_bargain::{
     MatrixGame, Score, Welfare,
-    agents::{AmTftOptions, Mode, Norm, NormPlayer, Player, Trigger, planned_norms},
+    agents::{AmTftOptions, Mode, Norm, NormPlayer, Player, Rounds, Trigger, planned_norms},
     bargaining::Disagreement,
     games,
     markov::Model,
@@ -29,9 +29,9 @@ pub(crate) struct Arguments {
     /// Steps of an episode; by default 20, and 100 in coin games. For lola: training steps, 200.
     #[arg(long, visible_alias = "horizon")]
     steps: Option<usize>,
-    /// Episodes where play is drawn (in coin games, and where too much can happen).
-    #[arg(long, default_value_t = 4)]
-    episodes: usize,
+    /// Episodes where play is drawn: in coin games, 4 by default, and where too much can happen to follow it all, 40.
+    #[arg(long)]
+    episodes: Option<usize>,
     /// Norm-adaptive: probability of the favourite norm.
     #[arg(long, default_value_t = 0.5)]
     p: f64,
@@ -170,6 +170,17 @@ impl Table {
         })
     }
 
+    /// How players meet.
+    fn rounds(&self, arguments: &Arguments, remember: bool) -> Rounds {
+        Rounds {
+            steps: self.steps,
+            episodes: arguments.episodes.unwrap_or(if self.coin { 4 } else { 40 }),
+            seed: arguments.seed,
+            exact: !self.coin,
+            remember,
+        }
+    }
+
     /// A player with these norms (0 utilitarian, 1 egalitarian) of a replicate, the favourite first.
     fn player(&self, replicate: usize, norms: &[usize], mode: Mode) -> Result<Player, Failure> {
         let chosen = norms
@@ -205,7 +216,12 @@ fn score(
     };
     let disagreement: Disagreement =
         crate::score::disagreement(arguments.disagreement.as_deref(), stage)?;
-    let score = crate::score::of_table(stage, disagreement, &norms)?;
+    let Some(score) = crate::score::of_table(stage, disagreement, &norms)? else {
+        return fail(format!(
+            "in `{}` nobody gains by agreeing, so there is nothing to score; choose another --disagreement",
+            stage.name()
+        ));
+    };
     let floor = score.disagreement();
     Ok((score, floor))
 }

@@ -36,10 +36,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 256)]
     boards: usize,
     /// Updates (pg and lola-pg), or thousands of episodes (q).
-    #[arg(long, default_value_t = 300)]
+    #[arg(long, default_value_t = 1000)]
     updates: usize,
     /// Step size (pg and lola-pg).
-    #[arg(long, default_value_t = 0.05)]
+    #[arg(long, default_value_t = 0.3)]
     rate: f64,
     /// Discount; 0.9, and 0.96 for q.
     #[arg(long)]

@@ -71,8 +71,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let table = cross_play(&game, &[one?, two?])?;
     let disagreement = crate::score::disagreement(arguments.disagreement.as_deref(), &stage)?;
     let norms = crate::score::norms(arguments.norms.as_deref(), stage.name() == "asym-bos")?;
+    // Learners of games of pure conflict are trained all the same; there is no agreement to score.
     let score = crate::score::of_table(&stage, disagreement, &norms)?;
-    let scores = table.scores(&score);
+    let scores = score.as_ref().map(|score| table.scores(score));
     let draws = Draws {
         seed: arguments.seed,
         ..Draws::default()
@@ -82,14 +83,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         .iter()
         .map(|p| classify(stage.name(), *p))
         .collect();
-    let own = table.self_play(&scores, &draws)?;
+    let own = match &scores {
+        Some(scores) => Some(table.self_play(scores, &draws)?),
+        None => None,
+    };
     let several = trained.payoffs.len() > 1;
     let cross =
         |keep: &(dyn Fn(usize, usize) -> bool + Sync)| -> Result<Option<Interval>, Failure> {
-            Ok(if several {
-                table.cross(&scores, &draws, keep)?
-            } else {
-                None
+            Ok(match &scores {
+                Some(scores) if several => table.cross(scores, &draws, keep)?,
+                _ => None,
             })
         };
     let all = cross(&|_, _| true)?;
@@ -143,7 +146,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         text,
         "score (share of what the nearest norm considers best), with 99 % intervals over replicates"
     )?;
-    writeln!(text, "  self-play               {}", show(Some(own)))?;
+    writeln!(text, "  self-play               {}", show(own))?;
     writeln!(text, "  cross-play, all         {}", show(all))?;
     if classes.is_some() {
         writeln!(text, "  cross-play, same norm   {}", show(same))?;

@@ -107,7 +107,9 @@ fn lola(
     } else {
         stage.clone()
     };
-    let score = crate::score::of_table(&scored, Disagreement::Given(floor), &norms)?;
+    let Some(score) = crate::score::of_table(&scored, Disagreement::Given(floor), &norms)? else {
+        return firetender_support::fail(format!("{name}: nothing to score"));
+    };
     let scores = table.scores(&score);
     let draws = Draws {
         seed: options.seed,

@@ -47,23 +47,26 @@ pub(crate) fn norms(text: Option<&str>, nash: bool) -> Result<Vec<Welfare>, Fail
     text.split(',').map(one).collect()
 }
 
-/// The score of a payoff table, whose maxima are those of the hull.
+/// The score of a payoff table, whose maxima are those of the hull; `None` where nobody gains by agreeing.
 pub(crate) fn of_table(
     game: &MatrixGame,
     disagreement: Disagreement,
     norms: &[Welfare],
-) -> Result<Score, Failure> {
+) -> Result<Option<Score>, Failure> {
     let found = solve(game, disagreement)?;
     let best = |norm: &Welfare| match norm {
         Welfare::Egalitarian => found.egalitarian,
         Welfare::Nash => found.nash,
         _ => found.utilitarian.ends()[0],
     };
-    let maxima: Vec<f64> = norms
-        .iter()
-        .map(|w| w.value(best(w), found.disagreement))
-        .collect();
-    let made: Result<Score, BargainError> =
-        Score::new(norms, &maxima, found.disagreement, "theory");
-    Ok(made?)
+    let floor = found.disagreement;
+    // Where nobody gains by agreeing, as in games of pure conflict, there is nothing to score.
+    let gains = |norm: &Welfare| norm.value(best(norm), floor) - norm.value(floor, floor) > 1e-12;
+    let norms: Vec<Welfare> = norms.iter().copied().filter(gains).collect();
+    if norms.is_empty() {
+        return Ok(None);
+    }
+    let maxima: Vec<f64> = norms.iter().map(|w| w.value(best(w), floor)).collect();
+    let made: Result<Score, BargainError> = Score::new(&norms, &maxima, floor, "theory");
+    Ok(Some(made?))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use firetender_bargain::{
     Draws, Interval,
-    agents::{Mode, Player, Rounds, pair_all},
+    agents::{Mode, Player, pair_all},
 };
 use firetender_support::Failure;
 use serde_json::json;
@@ -35,13 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
             2
         });
     let table = Table::of(arguments, replicates)?;
-    let rounds = Rounds {
-        steps: table.steps,
-        episodes: arguments.episodes,
-        seed: arguments.seed,
-        exact: !table.coin,
-        remember: arguments.compat,
-    };
+    let rounds = table.rounds(arguments, arguments.compat);
     let draws = Draws {
         seed: arguments.seed,
         ..Draws::default()

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use firetender_bargain::{
     Draws, Interval, Score,
-    agents::{Mode, Player, Rounds, pair_all},
+    agents::{Mode, Player, pair_all},
 };
 use firetender_support::Failure;
 use serde_json::json;
@@ -40,13 +40,7 @@ pub(super) fn measure(arguments: &Arguments) -> Result<Summary, Failure> {
     let players: Vec<Player> = (0..2 * replicates)
         .map(|i| table.player(i % replicates, &[i / replicates], Mode::PreferenceOrdering))
         .collect::<Result<_, _>>()?;
-    let rounds = Rounds {
-        steps: table.steps,
-        episodes: arguments.episodes,
-        seed: arguments.seed,
-        exact: !table.coin,
-        remember: false,
-    };
+    let rounds = table.rounds(arguments, false);
     let found = pair_all(&table.model, [&players, &players], &rounds)?;
     let scores = found.scores(&table.score);
     let found = found.table()?;

@@ -2,8 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::{Outcomes, Player, Simulation, play_exact, simulate};
+use super::{Outcomes, Player, Simulation, play::follow, simulate};
 use crate::{BargainError, CrossPlay, Score, markov::Model};
+
+/// Situations of a pairing that are followed at a time; where there are more, as when both punish by mixing, episodes are drawn.
+const MOST: usize = 1000;
 
 /// How players meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +33,7 @@ pub struct Pairings {
 /// Pairs every player of the first list with every player of the second, which were trained together in this order.
 ///
 /// # Errors
-/// [`BargainError::TooFew`] when the lists differ in length or are empty; and as [`play_exact`] and [`simulate`].
+/// [`BargainError::TooFew`] when the lists differ in length or are empty; and as [`play_exact`](super::play_exact) and [`simulate`].
 pub fn pair_all(
     model: &Model,
     players: [&[Player]; 2],
@@ -48,7 +51,7 @@ pub fn pair_all(
     let one = |cell: usize| {
         let pair = [&players[0][cell / n], &players[1][cell % n]];
         if rounds.exact && !rounds.remember {
-            match play_exact(model, pair, rounds.steps) {
+            match follow(model, pair, rounds.steps, MOST) {
                 // Too many situations: drawn instead.
                 Err(BargainError::Game { .. }) => {}
                 other => return other,

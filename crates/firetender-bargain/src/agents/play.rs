@@ -48,6 +48,16 @@ pub fn play_exact(
     players: [&Player; 2],
     steps: usize,
 ) -> Result<Outcomes, BargainError> {
+    follow(model, players, steps, MOST)
+}
+
+/// [`play_exact`] with at most so many situations at a time.
+pub(super) fn follow(
+    model: &Model,
+    players: [&Player; 2],
+    steps: usize,
+    most: usize,
+) -> Result<Outcomes, BargainError> {
     check(model, players, steps)?;
     let mut now: BTreeMap<Situation, f64> = BTreeMap::new();
     for (state, p) in model.first() {
@@ -97,11 +107,11 @@ pub fn play_exact(
                     });
                 }
             }
-            if after.len() > MOST {
+            if after.len() > most {
                 return Err(BargainError::Game {
                     game: model.name().into(),
                     what: format!(
-                        "more than {MOST} situations after {} steps; simulate it instead",
+                        "more than {most} situations after {} steps; simulate it instead",
                         step + 1
                     ),
                 });

@@ -2,7 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
-use firetender_scaling::ResultRow;
+use firetender_ember::family::Trap;
+use firetender_scaling::{Cause, Example, ResultRow};
 use firetender_support::{Failure, fail};
 
 /// Tokens of one training step of Pythia.
@@ -108,4 +109,43 @@ fn folder_of_results(given: Option<&PathBuf>) -> Result<PathBuf, Failure> {
     let folder = folder(given)?;
     let inner = folder.join("pythia_isp_results");
     Ok(if inner.is_dir() { inner } else { folder })
+}
+
+/// The family's own tasks and those in the prize's style, by name: 300 examples of a seed.
+pub(crate) fn built_in(name: &str, seed: u64) -> Option<firetender_scaling::Task> {
+    if let Some(trap) = Trap::ALL.into_iter().find(|trap| trap.name() == name) {
+        return Some(trap_task(trap, seed, 300));
+    }
+    crate::eval::style_named(name, seed)
+}
+
+/// A trap of the Ember family as a task.
+pub(crate) fn trap_task(trap: Trap, seed: u64, count: usize) -> firetender_scaling::Task {
+    let examples: Vec<Example> = trap
+        .records(seed, count)
+        .into_iter()
+        .map(|record| Example::Classification {
+            prompt: record.prompt,
+            classes: record.classes,
+            answer: record.answer,
+            round: None,
+            part: Some(record.part),
+        })
+        .collect();
+    let cause = match trap {
+        Trap::Facts => None,
+        Trap::MemoTrap => Some(Cause::StrongPrior),
+        Trap::Rumour => Some(Cause::UnwantedImitation),
+        Trap::Negation => Some(Cause::DistractorTask),
+        Trap::Demonstrations => Some(Cause::SpuriousFewShot),
+    };
+    firetender_scaling::Task {
+        name: trap.name().into(),
+        cause,
+        sha256: firetender_scaling::sha256_hex(
+            firetender_scaling::write_task(&examples).as_bytes(),
+        ),
+        examples,
+        origin: format!("generated from Ember's world, seed {seed}"),
+    }
 }

@@ -6,15 +6,19 @@
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
 
+mod boundaries;
 mod data;
+mod eval;
+mod family;
 mod fit;
 mod regress;
 mod trend;
+mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
-use firetender_support::{Failure, fail, finish};
+use clap::{Parser, Subcommand};
+use firetender_support::{Failure, arguments, finish};
 
 /// Evaluates families of language models on inverse-scaling tasks.
 #[derive(Parser)]
@@ -25,47 +29,42 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// All trend statistics and a label for each task of a table (without a table: Pythia's results from the data folder).
+    /// The built-in family on its own tasks, with figures (also without a command).
+    Family(family::Arguments),
+    /// Scores models on a task file, and judges the trend where there are several.
+    Eval(Box<eval::Arguments>),
+    /// All trend statistics and a label for each task of a table (without a table: results of Pythia from the data folder).
     Trend(trend::Arguments),
     /// The two-factor regression on parameters and training tokens.
     Regress(regress::Arguments),
     /// Fits a scaling law to points.
     Fit(fit::Arguments),
+    /// Compares the files of a folder with the official release.
+    VerifyData(verify::Arguments),
+    /// What the rule for cutting a continuation from text changes.
+    CompareBoundaries(boundaries::Arguments),
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            ) =>
-        {
-            error.exit()
-        }
-        Err(error) => return finish(usage(&error)),
-    };
-    finish(run(arguments))
-}
-
-/// One line of what clap has to say.
-fn usage(error: &clap::Error) -> Result<(), Failure> {
-    let text = error.to_string();
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
-        .filter(|line| !line.is_empty())
-        .collect();
-    fail(lines.join(" ").trim_start_matches("error: ").to_owned())
+    finish(run(arguments()))
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
+        Some(Command::Family(arguments)) => family::run(&arguments),
+        Some(Command::Eval(arguments)) => eval::run(&arguments),
         Some(Command::Trend(arguments)) => trend::run(&arguments),
         Some(Command::Regress(arguments)) => regress::run(&arguments),
         Some(Command::Fit(arguments)) => fit::run(&arguments),
-        None => fail("give a command: trend, regress, fit"),
+        Some(Command::VerifyData(arguments)) => verify::run(&arguments),
+        Some(Command::CompareBoundaries(arguments)) => boundaries::run(&arguments),
+        None => {
+            let Some(Command::Family(arguments)) =
+                Arguments::parse_from(["inverse_scaling", "family"]).command
+            else {
+                return Ok(());
+            };
+            family::run(&arguments)
+        }
     }
 }

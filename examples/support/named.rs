@@ -1,4 +1,4 @@
-//! What `--model` names: the built-in model, a repository on a hub, or files.
+//! What `--model` names: the built-in models, a repository on a hub, or files.
 
 use std::path::PathBuf;
 
@@ -11,6 +11,13 @@ use crate::Failure;
 pub enum Named {
     /// `ember`, the model that is built in.
     Ember,
+    /// `ember-11k` or `ember-11k-s1`: a member of the built-in family, with its training seed.
+    Family {
+        /// The size's name.
+        size: String,
+        /// The training seed, 0 if none is named.
+        seed: u64,
+    },
     /// `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION`: a Hugging Face repository with safetensors weights.
     Hub {
         /// `OWNER/NAME`.
@@ -30,6 +37,9 @@ impl Named {
     pub fn parse(name: &str) -> Result<Self, Failure> {
         if name == "ember" {
             return Ok(Self::Ember);
+        }
+        if let Some(member) = family(name) {
+            return Ok(member);
         }
         let Some(rest) = name.strip_prefix("hf:") else {
             return Ok(Self::Files(name.into()));
@@ -56,6 +66,7 @@ impl Named {
     pub fn checkpoint(&self) -> Result<Checkpoint, Failure> {
         match self {
             Self::Ember => Ok(firetender_ember::checkpoint()?),
+            Self::Family { size, seed } => Ok(firetender_ember::family::checkpoint(size, *seed)?),
             Self::Files(path) => Ok(Checkpoint::open(path)?),
             Self::Hub { repo, revision } => {
                 let folder = download(repo, revision)?;
@@ -63,6 +74,23 @@ impl Named {
             }
         }
     }
+}
+
+/// `ember-SIZE` or `ember-SIZE-sSEED` of a known size.
+fn family(name: &str) -> Option<Named> {
+    let rest = name.strip_prefix("ember-")?;
+    let (size, seed) = match rest.split_once("-s") {
+        Some((size, seed)) => (size, seed.parse().ok()?),
+        None => (rest, 0),
+    };
+    let members = firetender_ember::family::MEMBERS;
+    members
+        .iter()
+        .any(|member| member.name == size)
+        .then(|| Named::Family {
+            size: size.into(),
+            seed,
+        })
 }
 
 fn wrong<T>(name: &str) -> Result<T, Failure> {
@@ -97,6 +125,16 @@ mod tests {
     #[test]
     fn names() {
         assert_eq!(Named::parse("ember").unwrap(), Named::Ember);
+        let member = |size: &str, seed| Named::Family {
+            size: size.into(),
+            seed,
+        };
+        assert_eq!(Named::parse("ember-11k").unwrap(), member("11k", 0));
+        assert_eq!(Named::parse("ember-853k-s2").unwrap(), member("853k", 2));
+        assert_eq!(
+            Named::parse("ember-9k").unwrap(),
+            Named::Files("ember-9k".into())
+        );
         for path in ["./ember", "models/a.gguf", "./hf:a/b", "hf", "/hf:a/b"] {
             assert_eq!(Named::parse(path).unwrap(), Named::Files(path.into()));
         }

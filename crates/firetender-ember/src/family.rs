@@ -26,9 +26,11 @@
 
 mod corpus;
 mod members;
+mod published;
 mod traps;
 mod world;
 
 pub use corpus::{FamilyCorpus, TOKENIZER_DOCUMENTS, VOCABULARY, tokenizer};
 pub use members::{MEMBERS, Member};
+pub use published::{checkpoint, published};
 pub use traps::{Trap, TrapRecord};

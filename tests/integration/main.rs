@@ -11,5 +11,6 @@ mod lm_generation;
 mod lm_laws;
 mod lm_real;
 mod lm_routes;
+mod scaling;
 mod steer_files;
 mod steer_real;

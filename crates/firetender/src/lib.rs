@@ -12,6 +12,7 @@
 //! | `hooks` | `hooks` | named sites in a network, and the trait that sees and changes what flows through them |
 //! | `lm` | `lm` | language models with those sites: loading, tokenizers, generation, log-likelihoods |
 //! | `steer` | `steer` | directions from contrasts, plans that apply them, effect and damage |
+//! | `scaling` | `scaling` | inverse-scaling tasks, likelihood evaluation, honest trends for families of models |
 //! | `report` | `report` | figures, tables and one-file HTML reports |
 //! | `ember` | `ember` | the small chat model that is built in, with its prompts and word lists |
 //! | `uncertainty` | `uncertainty` | proper scores, calibration, ensembles, the deep-ensemble equivalent |
@@ -40,6 +41,8 @@ pub use firetender_kts as kts;
 pub use firetender_lm as lm;
 #[cfg(feature = "report")]
 pub use firetender_report as report;
+#[cfg(feature = "scaling")]
+pub use firetender_scaling as scaling;
 #[cfg(feature = "steer")]
 pub use firetender_steer as steer;
 #[cfg(feature = "uncertainty")]

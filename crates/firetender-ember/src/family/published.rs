@@ -72,6 +72,30 @@ const WEIGHTS: &[(&str, u64, f64, &[u8])] = &[
         0.7036,
         include_bytes!("../../assets/family/242k-s1.safetensors"),
     ),
+    (
+        "11k",
+        2,
+        1.4431,
+        include_bytes!("../../assets/family/11k-s2.safetensors"),
+    ),
+    (
+        "32k",
+        2,
+        0.9170,
+        include_bytes!("../../assets/family/32k-s2.safetensors"),
+    ),
+    (
+        "92k",
+        2,
+        0.7699,
+        include_bytes!("../../assets/family/92k-s2.safetensors"),
+    ),
+    (
+        "242k",
+        2,
+        0.7172,
+        include_bytes!("../../assets/family/242k-s2.safetensors"),
+    ),
 ];
 
 /// The published models: size, training seed, and loss in nats a token on the same 1,500 held-out texts. Smallest first, one seed after the other. The largest

@@ -229,7 +229,7 @@ fn one_bad_example_does_not_take_the_others_with_it() {
     let models = [("a".to_owned(), 1.0), ("b".to_owned(), 2.0)];
     let error = curve_of(
         &models,
-        &[found, good],
+        &[found.clone(), good],
         &Scale::Parameters,
         "accuracy",
         None,

@@ -31,12 +31,12 @@ PAIRS = [
     ("List:\n\n", "the hat of Anna"),
     ("The key of Ben is not", " blue"),
     ("People say that the old owl lives in the", " mill."),
+    # No empty prompt: with the start token on, the harness scores a second start token there.
     ("A", "B"),
     ("x", " y z"),
     ("They say: A brave fox never forgets the", " lamp"),
     ("The hat of Anna is red, " * 30 + "the key of Ben is", " blue."),
     ("Äpfel und Öl, 狐 🦊", " sind gut"),
-    ("", "The hat of Anna"),
     ("The book says that the little cat lives in the", " school.\nPeople say"),
 ]
 
@@ -56,7 +56,7 @@ def main():
         scored, refused = [], []
         for pair in PAIRS:
             # The harness stops where no token is left for the continuation; the token ids are stored to compare the cut as well.
-            context, continuation = lm._encode_pair(*pair) if pair[0] else ([lm.prefix_token_id], lm.tok_encode(pair[1], add_special_tokens=False))
+            context, continuation = lm._encode_pair(*pair)
             if len(continuation) == 0:
                 refused.append(list(pair))
                 continue

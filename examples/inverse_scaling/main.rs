@@ -5,6 +5,7 @@
 //! JSON object and nothing else.
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
+#![expect(clippy::doc_markdown, reason = "help texts are read in a terminal")]
 
 mod boundaries;
 mod data;

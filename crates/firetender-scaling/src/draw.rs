@@ -14,7 +14,7 @@ pub(crate) fn hash(seed: u64, address: u64) -> u64 {
 
 /// A number below `n`: draw `draw` of item `item` under `seed`. The bias is below n / 2^32.
 pub(crate) fn below(seed: u64, item: u64, draw: u64, n: usize) -> usize {
-    ((hash(hash(seed, item), draw) >> 32) * n as u64 >> 32) as usize
+    (((hash(hash(seed, item), draw) >> 32) * n as u64) >> 32) as usize
 }
 
 #[cfg(test)]

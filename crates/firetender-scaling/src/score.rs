@@ -1,6 +1,6 @@
 //! Scores of examples and their means.
 //!
-//! With s_k the total log-probability of class k, LSE = log Σ exp s_k and P_k = exp(s_k − LSE): the contest's loss is −(s_gold − LSE), accuracy asks whether s_gold is largest (the first index
+//! With `s_k` the total log-probability of class k, `LSE = log Σ exp s_k` and `P_k = exp(s_k − LSE)`: the contest's loss is `−(s_gold − LSE)`, accuracy asks whether `s_gold` is largest (the first index
 //! wins ties), coverage is exp(LSE), the probability that lies on the class strings at all. A loss of exactly ln K everywhere means that the classes were scored as the same tokens.
 
 use firetender_lm::Scored;
@@ -41,7 +41,7 @@ impl ClassScore {
 /// All scores of one example. A field is `None` where it has no meaning for the type of example.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct ExampleScores {
-    /// Smaller is better: −ln P_gold, or −Σ log p of a completion.
+    /// Smaller is better: `−ln P_gold`, or `−Σ log p` of a completion.
     pub loss: Option<f64>,
     /// Whether the right class has the largest total; the first index wins ties.
     pub accuracy: Option<f64>,
@@ -61,9 +61,9 @@ pub struct ExampleScores {
     pub margin: Option<f64>,
     /// Share of the right class in the coverage.
     pub p_gold: Option<f64>,
-    /// Σ (P_k − 1[k = gold])².
+    /// `Σ (P_k − 1[k = gold])²`.
     pub brier: Option<f64>,
-    /// Σ P_k (1 − |k − gold| / (K − 1)), for classes in an order.
+    /// `Σ P_k (1 − |k − gold| / (K − 1))`, for classes in an order.
     pub partial_credit: Option<f64>,
     /// Log-odds of the two prompts, sign so that larger favours the answer.
     pub logodds: Option<f64>,
@@ -306,7 +306,7 @@ pub fn mean(values: &[f64], ddof: usize) -> Option<Mean> {
     Some(Mean { mean, stderr, n })
 }
 
-/// The standard error of a mean when values come in clusters that share their luck: √(Σ_g (Σ_{i∈g} (y_i − ȳ))²) / n.
+/// The standard error of a mean when values come in clusters that share their luck: `√(Σ_g (Σ_{i∈g} (y_i − ȳ))²) / n`.
 ///
 /// ```
 /// // Each value twice is no more information than once.

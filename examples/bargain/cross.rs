@@ -10,6 +10,7 @@ use firetender_bargain::{
     games,
     markov::Model,
     plan::{Horizon, JointPlan, Punishment, egalitarian_plan, evaluate},
+    tabular::{QOptions, Reward, learn},
 };
 use firetender_support::{Failure, fail};
 
@@ -47,6 +48,13 @@ pub(crate) struct Arguments {
     /// Punishment: minimax, selfish or minus-other.
     #[arg(long)]
     punishment: Option<String>,
+    /// Where policies come from: planned, or tabular (Q-learners, each norm by its reward: the sum, or one's own less guilt).
+    #[arg(long, default_value = "planned")]
+    source: String,
+    /// Tabular: train utilitarian pairs again until player 1 earns more than this a step. The released code kept pairs above 3.2 in asym-bos; it is a selection on
+    /// the outcome.
+    #[arg(long)]
+    keep_above: Option<f64>,
     /// Play as the released code does, departures from the published algorithm included.
     #[arg(long)]
     compat: bool,
@@ -158,7 +166,14 @@ impl Table {
         let seeds: Vec<u64> = (0..replicates as u64)
             .map(|i| arguments.seed.wrapping_mul(1 << 20) + i)
             .collect();
-        let norms = planned_norms(&model, punishment, floor, steps.max(200), &seeds)?;
+        let norms = match arguments.source.as_str() {
+            "planned" => planned_norms(&model, punishment, floor, steps.max(200), &seeds)?,
+            "tabular" => seeds
+                .iter()
+                .map(|seed| learned(&model, coin, steps, *seed, arguments.keep_above))
+                .collect::<Result<_, _>>()?,
+            other => return fail(format!("--source {other}: expected planned or tabular")),
+        };
         Ok(Self {
             model,
             steps,
@@ -189,6 +204,56 @@ impl Table {
             .collect();
         Ok(Player::Norms(NormPlayer::new(chosen, mode, self.options)?))
     }
+}
+
+/// The utilitarian and the egalitarian norm of one replicate, learned as the released code's rewards have it, punishment included.
+fn learned(
+    model: &Model,
+    coin: bool,
+    steps: usize,
+    seed: u64,
+    keep_above: Option<f64>,
+) -> Result<[Norm; 2], Failure> {
+    let norm = |name: &str, reward: Reward, seed: u64| -> Result<Norm, Failure> {
+        let mut options = QOptions {
+            steps,
+            seed,
+            ..QOptions::default()
+        };
+        if coin {
+            options.episodes = 20_000;
+            options.temperatures = [0.5, 0.02];
+        }
+        let mut together = learn(model, reward, &options)?;
+        if let (Some(least), Reward::Sum) = (keep_above, reward) {
+            for attempt in 1..=100 {
+                if evaluate(model, [&together[0], &together[1]], steps)?[0] > least {
+                    break;
+                }
+                if attempt == 100 {
+                    return fail(format!(
+                        "--keep-above {least}: no pair in a hundred earns so much"
+                    ));
+                }
+                options.seed = seed.wrapping_add(attempt << 40);
+                together = learn(model, reward, &options)?;
+            }
+        }
+        let punishing = learn(model, Reward::MinusOther, &options)?;
+        Ok(Norm::new(model, name, together, punishing, 0.96, 20)?)
+    };
+    let guilt = match (coin, Reward::guilt()) {
+        (true, Reward::InequityAversion { envy, trace, .. }) => Reward::InequityAversion {
+            envy,
+            guilt: 0.25,
+            trace,
+        },
+        (_, other) => other,
+    };
+    Ok([
+        norm("utilitarian", Reward::Sum, seed)?,
+        norm("egalitarian", guilt, seed ^ 0x5eed)?,
+    ])
 }
 
 /// The score, and the disagreement point.

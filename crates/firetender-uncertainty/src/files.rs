@@ -8,8 +8,8 @@ mod npz;
 mod predictions;
 mod table;
 
-pub use npy::{NpyArray, NpyValues, parse_npy, read_npy, write_npy};
-pub use npz::{read_npz, write_npz};
+pub use npy::{NpyArray, NpyHeader, NpyValues, npy_header, parse_npy, read_npy, write_npy};
+pub use npz::{read_npz, read_npz_files, write_npz, write_npz_files};
 pub use predictions::{Predictions, target_checksum};
 pub use table::{ResultRow, ResultTable, dee_table};
 
@@ -50,8 +50,43 @@ fn damaged(path: &Path, place: &str, what: impl Into<String>) -> UncertaintyErro
     }
 }
 
+<<<<<<< HEAD
 fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), UncertaintyError> {
     write_whole(path, bytes).map_err(|source| UncertaintyError::Io {
+=======
+/// Writes a file whole or not at all: under a temporary name in the same folder, which is then renamed.
+///
+/// ```
+/// use firetender_uncertainty::write_atomically;
+/// let folder = tempfile::tempdir().unwrap();
+/// write_atomically(&folder.path().join("a"), b"whole")?;
+/// # Ok::<(), firetender_uncertainty::UncertaintyError>(())
+/// ```
+///
+/// # Errors
+/// [`UncertaintyError::Io`]; nothing is left behind then.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), UncertaintyError> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let write = || -> io::Result<()> {
+        let name = path
+            .file_name()
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        let count = NEXT.fetch_add(1, Ordering::Relaxed);
+        hidden.push(format!(".{}-{count}.partial", process::id()));
+        let temporary = path.with_file_name(hidden);
+        let written = fs::File::create_new(&temporary)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&temporary, path));
+        if written.is_err() {
+            // The first error is the one to report.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    };
+    write().map_err(|source| UncertaintyError::Io {
+>>>>>>> f941602 (Test-time augmentation: exact image operations, policies and their files, certified greedy search, the example's first commands)
         path: path.to_owned(),
         source,
     })

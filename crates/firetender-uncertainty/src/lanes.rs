@@ -1,4 +1,6 @@
-//! Eight rows at a time: the exponentials that temperature fits and ensemble sweeps spend their time on.
+//! Eight rows at a time: the exponentials and logarithms that temperature fits, ensemble sweeps and policy searches spend their time on.
+//!
+//! Public for the other crates of the workspace, which lay their numbers out in the same way; most users need none of it.
 //!
 //! Rows are laid side by side, `[tile, class, lane]`, so that every sum over classes is one addition of eight lanes and the order of
 //! additions within a row is that of the classes. Loops over lanes become whatever vector instructions the processor has
@@ -7,13 +9,18 @@
 use macerator::{AutoArch, Simd, WithSimd};
 
 /// Rows in a tile.
-pub(crate) const LANES: usize = 8;
+pub const LANES: usize = 8;
 
 /// One number a row of a tile.
-pub(crate) type Lane = [f64; LANES];
+pub type Lane = [f64; LANES];
 
 /// Runs a closure compiled for the processor at hand. What it calls has to be `#[inline(always)]`.
-pub(crate) fn vectorised<T>(work: impl FnOnce() -> T) -> T {
+///
+/// ```
+/// use firetender_uncertainty::lanes::vectorised;
+/// assert_eq!(vectorised(#[inline(always)] || [1.0, 2.0].iter().sum::<f64>()), 3.0);
+/// ```
+pub fn vectorised<T>(work: impl FnOnce() -> T) -> T {
     struct Work<F>(F);
     impl<T, F: FnOnce() -> T> WithSimd for Work<F> {
         type Output = T;
@@ -26,7 +33,8 @@ pub(crate) fn vectorised<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Whether the processor has a fused multiply-add. Code that uses it is compiled twice: without it, `mul_add` would be a call.
-pub(crate) fn fused() -> bool {
+#[must_use]
+pub fn fused() -> bool {
     #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
     return std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
     #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
@@ -51,7 +59,8 @@ fn madd<const FUSED: bool>(a: f64, b: f64, c: f64) -> f64 {
 ///
 /// Cody and Waite's reduction to |r| ≤ ln 2 / 2 and the Taylor polynomial of degree 13, whose remainder there is 4e-18.
 #[inline(always)]
-pub(crate) fn exp<const FUSED: bool>(x: f64) -> f64 {
+#[must_use]
+pub fn exp<const FUSED: bool>(x: f64) -> f64 {
     let clamped = if x > LOWEST { x } else { LOWEST };
     let shifted = madd::<FUSED>(clamped, std::f64::consts::LOG2_E, ROUND);
     let k = shifted - ROUND;
@@ -76,11 +85,12 @@ pub(crate) fn exp<const FUSED: bool>(x: f64) -> f64 {
 }
 
 /// Below this, [`exp_single`] is zero.
-pub(crate) const LOWEST_SINGLE: f32 = -87.0;
+pub const LOWEST_SINGLE: f32 = -87.0;
 
 /// exp(x) in `f32`, for x ≤ 88: within 2e-7 relative, 0 below −87. For scores that have no more digits than that.
 #[inline(always)]
-pub(crate) fn exp_single<const FUSED: bool>(x: f32) -> f32 {
+#[must_use]
+pub fn exp_single<const FUSED: bool>(x: f32) -> f32 {
     const ROUND: f32 = 12_582_912.0;
     let madd = |a: f32, b: f32, c: f32| if FUSED { a.mul_add(b, c) } else { a * b + c };
     let clamped = if x > LOWEST_SINGLE { x } else { LOWEST_SINGLE };
@@ -97,6 +107,37 @@ pub(crate) fn exp_single<const FUSED: bool>(x: f32) -> f32 {
     let scale = f32::from_bits(shifted.to_bits().wrapping_add(127) << 23);
     let value = p * scale;
     if x > LOWEST_SINGLE { value } else { 0.0 }
+}
+
+/// ln of a positive normal number to a few units in the last place; something finite for 0.
+///
+/// The series of 2 artanh s with s = (m − 1) / (m + 1), |s| ≤ 0.172, for a mantissa m between √½ and √2.
+#[inline(always)]
+#[must_use]
+pub fn ln(x: f64) -> f64 {
+    const ROOT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
+    const TWO_52: u64 = 0x4330_0000_0000_0000;
+    let bits = x.to_bits();
+    // x = m · 2^k with √½ ≤ m < √2; k + 1023 becomes a float by its bits.
+    let raised = bits.wrapping_sub(ROOT_HALF).wrapping_add(1023 << 52) >> 52;
+    let k = f64::from_bits(TWO_52 | raised) - (4_503_599_627_370_496.0 + 1023.0);
+    let m = f64::from_bits(bits.wrapping_sub(raised << 52).wrapping_add(1023 << 52));
+    // ln m = 2 artanh s = 2 s (1 + s²/3 + s⁴/5 + …), |s| ≤ 0.172.
+    let s = (m - 1.0) / (m + 1.0);
+    let z = s * s;
+    let mut series = 1.0 / 23.0;
+    series = series * z + 1.0 / 21.0;
+    series = series * z + 1.0 / 19.0;
+    series = series * z + 1.0 / 17.0;
+    series = series * z + 1.0 / 15.0;
+    series = series * z + 1.0 / 13.0;
+    series = series * z + 1.0 / 11.0;
+    series = series * z + 1.0 / 9.0;
+    series = series * z + 1.0 / 7.0;
+    series = series * z + 1.0 / 5.0;
+    series = series * z + 1.0 / 3.0;
+    let twice = 2.0 * s;
+    k * LN2_HI + (twice + (twice * z * series + k * LN2_LO))
 }
 
 #[cfg(test)]
@@ -136,5 +177,23 @@ mod tests {
             || x.iter().map(|x| exp::<true>(*x)).collect::<Vec<f64>>(),
         );
         assert_eq!(plain, fast);
+    }
+
+    #[test]
+    fn logarithms_are_right() {
+        let mut x = 1e-300_f64;
+        while x < 1e300 {
+            let gap = (ln(x) - x.ln()).abs();
+            assert!(
+                gap <= 4.0 * f64::EPSILON * x.ln().abs().max(1e-3),
+                "{x:e}: {gap:e}"
+            );
+            x *= 1.0173;
+        }
+        for x in [1.0, 1.0f64.next_up(), 1.0f64.next_down(), 0.999, 1.001] {
+            assert!((ln(x) - x.ln()).abs() <= 1e-16 + 4e-16 * x.ln().abs());
+        }
+        assert_eq!(ln(1.0), 0.0);
+        assert!((0.0 * ln(0.0)).abs() == 0.0 && ln(f64::from_bits(3)).is_finite());
     }
 }

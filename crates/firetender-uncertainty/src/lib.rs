@@ -54,7 +54,7 @@ mod exact;
 mod files;
 mod folds;
 mod kernel;
-mod lanes;
+pub mod lanes;
 #[cfg(feature = "learner")]
 pub mod learner;
 mod mass;
@@ -98,8 +98,9 @@ pub use ensemble::{
 pub use error::UncertaintyError;
 pub use exact::ExactSum;
 pub use files::{
-    NpyArray, NpyValues, Predictions, ResultRow, ResultTable, dee_table, parse_npy, read_npy,
-    read_npz, target_checksum, write_npy, write_npz,
+    NpyArray, NpyHeader, NpyValues, Predictions, ResultRow, ResultTable, dee_table, npy_header,
+    parse_npy, read_npy, read_npz, read_npz_files, target_checksum, write_atomically, write_npy,
+    write_npz, write_npz_files,
 };
 pub use folds::Folds;
 pub use math::{log_softmax, log_sum_exp};

@@ -68,12 +68,36 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<NpyArray, UncertaintyError> {
     parse_npy(&read_all(path)?, path)
 }
 
-/// Reads the bytes of a `.npy` file; `path` is for messages.
+/// What the header of a `.npy` file says; for arrays whose values are read by other means (parts of a large file, strings).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NpyHeader {
+    /// NumPy's name of the type, such as `<f4`, `<U74` or `|O`.
+    pub descr: String,
+    /// Whether the first axis is the fastest.
+    pub fortran: bool,
+    /// Lengths of the axes.
+    pub shape: Vec<usize>,
+    /// Where the values begin, in bytes from the start of the file.
+    pub start: usize,
+}
+
+/// Reads the header of a `.npy` file from its first bytes; `path` is for messages.
+///
+/// ```
+/// use firetender_uncertainty::{NpyArray, NpyValues, npy_header, write_npy};
+/// # fn main() -> Result<(), firetender_uncertainty::UncertaintyError> {
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("a.npy");
+/// write_npy(&path, &NpyArray { shape: vec![2, 1], values: NpyValues::F32(vec![0.5, 1.5]) })?;
+/// let header = npy_header(&std::fs::read(&path).unwrap(), &path)?;
+/// assert_eq!((header.descr.as_str(), header.shape, header.start), ("<f4", vec![2, 1], 128));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// [`UncertaintyError::File`] for a header that is none, a type that is not supported (objects and strings are not read), a shape
-/// whose product overflows or is not the number of values that follow, and an integer above 2⁶³ − 1.
-pub fn parse_npy(bytes: &[u8], path: &Path) -> Result<NpyArray, UncertaintyError> {
+/// [`UncertaintyError::File`] for bytes that do not begin with a whole header of version 1, 2 or 3.
+pub fn npy_header(bytes: &[u8], path: &Path) -> Result<NpyHeader, UncertaintyError> {
     let bad = |what: String| damaged(path, "npy header", what);
     if bytes.get(..6) != Some(b"\x93NUMPY") {
         return Err(bad("the file does not begin as .npy files do".into()));
@@ -93,9 +117,22 @@ pub fn parse_npy(bytes: &[u8], path: &Path) -> Result<NpyArray, UncertaintyError
         .checked_add(length)
         .and_then(|end| bytes.get(start..end))
         .ok_or_else(|| bad(format!("{length} bytes of header, the file has fewer")))?;
-    let data = &bytes[start + length..];
     let text = std::str::from_utf8(text).map_err(|_| bad("it is not text".into()))?;
-    let header = Header::parse(text).map_err(|what| bad(format!("{what} in {}", shorten(text))))?;
+    let mut header =
+        NpyHeader::parse(text).map_err(|what| bad(format!("{what} in {}", shorten(text))))?;
+    header.start = start + length;
+    Ok(header)
+}
+
+/// Reads the bytes of a `.npy` file; `path` is for messages.
+///
+/// # Errors
+/// [`UncertaintyError::File`] for a header that is none, a type that is not supported (objects and strings are not read), a shape
+/// whose product overflows or is not the number of values that follow, and an integer above 2⁶³ − 1.
+pub fn parse_npy(bytes: &[u8], path: &Path) -> Result<NpyArray, UncertaintyError> {
+    let bad = |what: String| damaged(path, "npy header", what);
+    let header = npy_header(bytes, path)?;
+    let data = &bytes[header.start..];
 
     let (big, kind, width) = number_type(&header.descr).ok_or_else(|| {
         bad(format!(
@@ -216,13 +253,7 @@ fn to_c_order<T: Copy>(values: &[T], shape: &[usize]) -> Vec<T> {
     out
 }
 
-struct Header {
-    descr: String,
-    fortran: bool,
-    shape: Vec<usize>,
-}
-
-impl Header {
+impl NpyHeader {
     /// `{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }` in any order of the keys, padded by blanks.
     fn parse(text: &str) -> Result<Self, String> {
         let (mut descr, mut fortran, mut shape) = (None, None, None);
@@ -278,6 +309,7 @@ impl Header {
                 descr,
                 fortran,
                 shape,
+                start: 0,
             }),
             _ => Err("descr, fortran_order or shape is missing".into()),
         }

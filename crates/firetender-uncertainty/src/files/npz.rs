@@ -29,20 +29,33 @@ const MOST_SHRINKING: u64 = 1032;
 /// ```
 pub fn read_npz(path: impl AsRef<Path>) -> Result<Vec<(String, NpyArray)>, UncertaintyError> {
     let path = path.as_ref();
-    let bytes = read_all(path)?;
     let mut arrays: Vec<(String, NpyArray)> = vec![];
-    for entry in directory(&bytes).map_err(|what| damaged(path, "zip directory", what))? {
-        let content = entry
-            .content(&bytes)
-            .map_err(|what| damaged(path, &entry.name, what))?;
-        let array = parse_npy(&content, &path.join(&entry.name))?;
-        let name = entry.name.strip_suffix(".npy").unwrap_or(&entry.name);
+    for (name, content) in read_npz_files(path)? {
+        let array = parse_npy(&content, &path.join(&name))?;
+        let name = name.strip_suffix(".npy").unwrap_or(&name);
         if arrays.iter().any(|(other, _)| other == name) {
             return Err(damaged(path, name, "two arrays of this name"));
         }
         arrays.push((name.to_owned(), array));
     }
     Ok(arrays)
+}
+
+/// The files inside of a `.npz` archive as bytes, in the order of its directory, under their full names: for arrays that are not numbers.
+///
+/// # Errors
+/// As [`read_npz`], but for what is inside of the files.
+pub fn read_npz_files(path: impl AsRef<Path>) -> Result<Vec<(String, Vec<u8>)>, UncertaintyError> {
+    let path = path.as_ref();
+    let bytes = read_all(path)?;
+    let mut files = vec![];
+    for entry in directory(&bytes).map_err(|what| damaged(path, "zip directory", what))? {
+        let content = entry
+            .content(&bytes)
+            .map_err(|what| damaged(path, &entry.name, what))?;
+        files.push((entry.name, content));
+    }
+    Ok(files)
 }
 
 /// One file of the archive, as the central directory describes it.
@@ -167,13 +180,26 @@ pub fn write_npz(
     path: impl AsRef<Path>,
     arrays: &[(&str, &NpyArray)],
 ) -> Result<(), UncertaintyError> {
+    let files = arrays
+        .iter()
+        .map(|(name, array)| Ok((format!("{name}.npy"), npy_bytes(array)?)))
+        .collect::<Result<Vec<_>, UncertaintyError>>()?;
+    write_npz_files(path, &files)
+}
+
+/// Writes files, given by full name and bytes, into an archive as [`write_npz`] does.
+///
+/// # Errors
+/// [`UncertaintyError::Io`]; [`UncertaintyError::Input`] when the archive would be larger than 4 GiB.
+pub fn write_npz_files(
+    path: impl AsRef<Path>,
+    files: &[(String, Vec<u8>)],
+) -> Result<(), UncertaintyError> {
     let mut bytes: Vec<u8> = vec![];
     let mut directory: Vec<u8> = vec![];
-    for (name, array) in arrays {
-        let content = npy_bytes(array)?;
-        let name = format!("{name}.npy");
+    for (name, content) in files {
         let mut crc = Crc::new();
-        crc.update(&content);
+        crc.update(content);
         let too_large = |_| UncertaintyError::input(format!("{name} would lie beyond 4 GiB"));
         let size = u32::try_from(content.len()).map_err(too_large)?;
         let offset = u32::try_from(bytes.len()).map_err(too_large)?;
@@ -197,7 +223,7 @@ pub fn write_npz(
     let too_large = |_| UncertaintyError::input("the archive would be larger than 4 GiB");
     let start = u32::try_from(bytes.len()).map_err(too_large)?;
     let length = u32::try_from(directory.len()).map_err(too_large)?;
-    let count = (arrays.len() as u16).to_le_bytes();
+    let count = (files.len() as u16).to_le_bytes();
     bytes.extend(directory);
     bytes.extend(b"PK\x05\x06\x00\x00\x00\x00");
     bytes.extend(count);

@@ -1,0 +1,57 @@
+//! Test-time augmentation: exact image operations, policies, pools of predictions, and greedy policy search.
+//!
+//! # Should I be using this crate?
+//!
+//! Use it to make a trained classifier's predictions better, and better calibrated, by averaging them over changes of the same image, and to *find* which
+//! changes: [`GreedySearch`] is the method of Molchanov, Lyzhov, Molchanova, Ashukha and Vetrov ("Greedy Policy Search: A Simple Baseline for Learnable
+//! Test-Time Augmentation", UAI 2020). It trains nothing and needs no gradient. Detection and segmentation, whose boxes and masks would have to be
+//! changed back, are out of its scope.
+//!
+//! # The way through
+//!
+//! 1. [`RgbImage`] and [`ResolvedOp`]: what happens to pixels, byte for byte as in Pillow ([`Compat`] names the version). [`Op`], [`OpSpace`] and
+//!    [`Transform`]: what is drawn at random before, a function of an [`Address`] alone.
+//! 2. [`SubPolicy`] and [`Policy`]: recipes, as JSON and in the reference's files ([`mod@reference`]); [`Mixture`]: where recipes come from.
+//! 3. [`Candidates`]: the predictions of every recipe; [`GreedySearch`]: which to average; [`cross_validate`], [`pick_confidence`],
+//!    [`mixture_optimum`]: how much to believe it.
+//!
+//! Image operations and the search's deciding sums run on the host, on bytes and in `f64`.
+//!
+//! ```
+//! use firetender_tta::{Address, OpSpace, Policy, RgbImage, parse_sub_policy};
+//! let policy = Policy::cifar().with_entries(vec![parse_sub_policy("[(7,23.0),(13,-15.2)]", &OpSpace::gps_cifar())?]);
+//! let image = RgbImage::filled(32, 32, [200, 30, 90])?;
+//! let changed = policy.augment(&policy.entries[0], &image, Address { seed: 1, ..Address::default() })?;
+//! assert_eq!(changed.width(), 32);
+//! # Ok::<(), firetender_tta::TtaError>(())
+//! ```
+
+mod compat;
+mod draw;
+mod error;
+mod files;
+mod image;
+mod op;
+mod ops;
+mod png;
+mod policy;
+mod resolved;
+mod search;
+mod transform;
+
+pub use compat::{Compat, CutoutCentre, Luma, Padding, PosterizeBelowOne, ResizeOrder};
+pub use draw::{Address, Draw};
+pub use error::TtaError;
+pub use image::{MOST_SIDE, Normalisation, RgbImage, batch};
+pub use op::{Op, OpRange, OpSpace};
+pub use png::{parse_png, png_bytes, read_png, write_png};
+pub use policy::{
+    Frame, Mixture, MixturePart, Policy, Provenance, SCHEMA, Step, SubPolicy, format_sub_policy,
+    parse_sub_policy, reference,
+};
+pub use resolved::{ResolvedOp, apply_all};
+pub use search::{
+    Candidates, Criterion, GreedySearch, MixtureView, Mode, Pick, PredictionKind, ReadOptions,
+    Score, Scored, Trace, conformance as score_conformance,
+};
+pub use transform::Transform;

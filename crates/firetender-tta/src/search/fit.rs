@@ -1,0 +1,125 @@
+//! The largest calibrated log-likelihood of one candidate, by Newton's method inside a bracket.
+
+use super::pass::Exact;
+
+/// A maximum over β.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Fit {
+    pub(crate) beta: f64,
+    pub(crate) value: f64,
+    pub(crate) passes: usize,
+    pub(crate) at_bound: bool,
+}
+
+/// A step that promises less than this has nothing to find.
+const ENOUGH: f64 = 1e-12;
+const MOST: usize = 100;
+
+/// Maximises over β between the bounds, beginning at `start`. Without a floor the function is concave and this is its maximum; with
+/// one it is concave where it matters, and the bracket on the slope's sign leads to a maximum near the start.
+pub(crate) fn maximise(start: f64, [least, most]: [f64; 2], eval: impl Fn(f64) -> Exact) -> Fit {
+    let (mut low, mut high) = (least, most);
+    let mut beta = start.clamp(least, most);
+    let mut best = Fit {
+        beta,
+        value: f64::NEG_INFINITY,
+        passes: 0,
+        at_bound: false,
+    };
+    for passes in 1..=MOST {
+        let Exact {
+            value,
+            slope,
+            curvature,
+        } = eval(beta);
+        if value > best.value {
+            best = Fit {
+                beta,
+                value,
+                ..best
+            };
+        }
+        best.passes = passes;
+        if slope == 0.0 {
+            break;
+        }
+        let out = if slope > 0.0 {
+            beta >= most
+        } else {
+            beta <= least
+        };
+        if out {
+            best.at_bound = true;
+            break;
+        }
+        if slope > 0.0 {
+            low = beta;
+        } else {
+            high = beta;
+        }
+        let step = slope / curvature;
+        let newton = beta + step;
+        if curvature > 0.0 && (slope * step).abs() < 2.0 * ENOUGH {
+            // Less than is left to gain, but the last digits of β are free.
+            best.beta = newton.clamp(least, most);
+            break;
+        }
+        let inside = curvature > 0.0 && newton > low && newton < high;
+        beta = if inside {
+            newton.clamp(beta / 4.0, beta * 4.0)
+        } else {
+            (low * high).sqrt()
+        };
+        // A bound is tried itself before it is reported.
+        if high == most && beta > 0.9 * most {
+            beta = most;
+        } else if low == least && beta < 1.1 * least {
+            beta = least;
+        }
+        if high / low - 1.0 < 1e-14 {
+            break;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parabola_in_the_logarithm() {
+        // φ = −(ln β − ln 3)².
+        let eval = |b: f64| {
+            let d = b.ln() - 3.0_f64.ln();
+            Exact {
+                value: -d * d,
+                slope: -2.0 * d / b,
+                curvature: (2.0 - 2.0 * d) / (b * b),
+            }
+        };
+        for start in [0.02, 0.5, 1.0, 2.9, 50.0] {
+            let fit = maximise(start, [1e-2, 1e2], eval);
+            assert!(
+                (fit.beta - 3.0).abs() < 1e-6 && !fit.at_bound,
+                "{start}: {fit:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn bounds_are_reached_and_said() {
+        let up = maximise(1.0, [1e-2, 1e2], |b| Exact {
+            value: b,
+            slope: 1.0,
+            curvature: 0.0,
+        });
+        assert_eq!((up.beta, up.value, up.at_bound), (1e2, 1e2, true));
+        let down = maximise(1.0, [1e-2, 1e2], |b| Exact {
+            value: -b,
+            slope: -1.0,
+            curvature: 0.0,
+        });
+        assert_eq!((down.beta, down.at_bound), (1e-2, true));
+    }
+}

@@ -1,0 +1,60 @@
+//! Test-time augmentation and greedy policy search:
+//! `cargo run --release --example tta -- apply|search|policy|evaluate …`.
+//!
+//! `apply` changes one image as a recipe says, byte for byte as Pillow does. `search` picks from a pool of predictions, `policy convert` turns
+//! policy files into others, `evaluate` compares policies with the usual baselines. Without a command, all of it on images that are drawn from a seed.
+
+#![expect(clippy::print_stdout, reason = "results go to standard output")]
+#![expect(clippy::doc_markdown, reason = "help texts are read in a terminal")]
+
+mod apply;
+mod policy;
+mod search;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, error::ErrorKind};
+use firetender_support::{Failure, fail, finish};
+
+/// Augments images, searches policies, compares them.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// One image under one recipe; prints what was done, with everything that was drawn.
+    Apply(apply::Arguments),
+    /// Which entries of a pool, averaged, predict best.
+    Search(search::Arguments),
+    /// Policy files.
+    #[command(subcommand)]
+    Policy(policy::Command),
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            error.exit()
+        }
+        // One line, as every other error.
+        Err(error) => {
+            let text = error.to_string();
+            let line = text.lines().find(|line| !line.trim().is_empty());
+            return finish(fail(line.unwrap_or("bad arguments").trim_start_matches("error: ")));
+        }
+    };
+    finish(run(arguments))
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    match arguments.command {
+        Some(Command::Apply(arguments)) => apply::run(&arguments),
+        Some(Command::Search(arguments)) => search::run(&arguments),
+        Some(Command::Policy(command)) => policy::run(&command),
+        None => fail("a command is expected: apply, search or policy; see --help"),
+    }
+}

@@ -80,7 +80,11 @@ fn compat(arguments: &Arguments, imagenet: bool) -> Result<Compat, Failure> {
         Some("edge") => Padding::Edge,
         Some(other) => match other.strip_prefix("reflect:").map(str::parse) {
             Some(Ok(pad)) => Padding::Reflect { pad },
-            _ => return fail(format!("--padding {other}: expected reflect, reflect:PAD, black or edge")),
+            _ => {
+                return fail(format!(
+                    "--padding {other}: expected reflect, reflect:PAD, black or edge"
+                ));
+            }
         },
     };
     let centre = match arguments.cutout.as_str() {
@@ -121,7 +125,10 @@ fn drawn(arguments: &Arguments, image: &RgbImage) -> Result<(Vec<ResolvedOp>, Co
     };
     let size = arguments.size.unwrap_or(image.width().min(image.height()));
     let recipe = parse_sub_policy(text, &OpSpace::gps_imagenet(size))?;
-    let cropped = recipe.ops.iter().any(|step| step.0 == Op::RandomResizedCrop);
+    let cropped = recipe
+        .ops
+        .iter()
+        .any(|step| step.0 == Op::RandomResizedCrop);
     let imagenet = recipe.ops.iter().any(|step| step.0.index() > 14);
     let mut policy = Policy::cifar().with_compat(compat(arguments, imagenet)?);
     policy.space = OpSpace::gps_imagenet(size);

@@ -37,14 +37,22 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
             error.exit()
         }
         // One line, as every other error.
         Err(error) => {
             let text = error.to_string();
             let line = text.lines().find(|line| !line.trim().is_empty());
-            return finish(fail(line.unwrap_or("bad arguments").trim_start_matches("error: ")));
+            return finish(fail(
+                line.unwrap_or("bad arguments")
+                    .trim_start_matches("error: "),
+            ));
         }
     };
     finish(run(arguments))

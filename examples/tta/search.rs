@@ -62,7 +62,9 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(threads) = arguments.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()?;
         return pool.install(|| search(arguments));
     }
     search(arguments)
@@ -109,7 +111,11 @@ fn kind(name: &str) -> Result<PredictionKind, Failure> {
         "log-probs" | "log_probs" | "logprobs" => PredictionKind::LogProbs,
         "probs" => PredictionKind::Probs,
         "logits" => PredictionKind::Logits,
-        other => return fail(format!("--kind {other}: expected log-probs, probs or logits")),
+        other => {
+            return fail(format!(
+                "--kind {other}: expected log-probs, probs or logits"
+            ));
+        }
     })
 }
 

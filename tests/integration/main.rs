@@ -14,3 +14,6 @@ mod lm_routes;
 mod scaling;
 mod steer_files;
 mod steer_real;
+mod tta_images;
+mod tta_policies;
+mod tta_search;

@@ -270,7 +270,7 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).collect();
         let image = RgbImage::from_grey(256, 1, &bytes).unwrap();
         let tensor = batch(&[image], &Normalisation::none(), &Device::flex()).unwrap();
-        let back: Vec<f32> = tensor.into_data().to_vec().unwrap();
+        let back: Vec<f32> = tensor.into_data().try_to_vec().unwrap();
         for (byte, value) in bytes.iter().zip(&back) {
             assert_eq!((value * 255.0) as u8, *byte);
         }
@@ -281,7 +281,7 @@ mod tests {
         let image = RgbImage::new(1, 2, vec![0, 51, 255, 255, 102, 0]).unwrap();
         let values = |n: &Normalisation| -> Vec<f32> {
             let tensor = batch(std::slice::from_ref(&image), n, &Device::flex()).unwrap();
-            tensor.into_data().to_vec().unwrap()
+            tensor.into_data().try_to_vec().unwrap()
         };
         assert_eq!(
             values(&Normalisation::none()),

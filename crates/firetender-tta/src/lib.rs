@@ -51,7 +51,9 @@ pub use policy::{
 };
 pub use resolved::{ResolvedOp, apply_all};
 pub use search::{
-    Candidates, Criterion, GreedySearch, MixtureView, Mode, Pick, PredictionKind, ReadOptions,
-    Score, Scored, Trace, conformance as score_conformance,
+    Candidates, Criterion, CrossValidated, GreedySearch, MixtureOptimum, MixtureView, Mode, Pick,
+    PickConfidence, PredictionKind, ReadOptions, Score, Scored, Trace,
+    conformance as score_conformance, cross_validate, mixture_optimum, pick_confidence,
+    search_tensor,
 };
 pub use transform::Transform;

@@ -21,13 +21,23 @@
 //! a policy is worth it, [`pick_confidence`] how sure each pick is, and [`mixture_optimum`] what any mixture could reach.
 
 mod candidates;
+mod confidence;
 mod criterion;
+mod cross;
+mod device;
 mod fit;
 mod greedy;
+mod mixture;
 mod pass;
 mod screen;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use candidates::{Candidates, PredictionKind, ReadOptions};
+pub use confidence::{PickConfidence, pick_confidence};
 pub use criterion::{Criterion, MixtureView, Score, Scored, conformance};
+pub use cross::{CrossValidated, cross_validate};
+pub use device::search_tensor;
 pub use greedy::{GreedySearch, Mode, Pick, Trace};
+pub use mixture::{MixtureOptimum, mixture_optimum};

@@ -13,12 +13,16 @@ pub(crate) struct Fit {
 
 /// A step that promises less than this has nothing to find.
 const ENOUGH: f64 = 1e-12;
+/// A mean log-likelihood so close to zero is that of samples that are separated.
+const PERFECT: f64 = 1e-8;
 const MOST: usize = 100;
 
 /// Maximises over β between the bounds, beginning at `start`. Without a floor the function is concave and this is its maximum; with
 /// one it is concave where it matters, and the bracket on the slope's sign leads to a maximum near the start.
 pub(crate) fn maximise(start: f64, [least, most]: [f64; 2], eval: impl Fn(f64) -> Exact) -> Fit {
     let (mut low, mut high) = (least, most);
+    // Bounds that have been tried.
+    let mut tried = [false; 2];
     let mut beta = start.clamp(least, most);
     let mut best = Fit {
         beta,
@@ -52,6 +56,8 @@ pub(crate) fn maximise(start: f64, [least, most]: [f64; 2], eval: impl Fn(f64) -
             best.at_bound = true;
             break;
         }
+        tried[0] |= beta == least;
+        tried[1] |= beta == most;
         if slope > 0.0 {
             low = beta;
         } else {
@@ -60,7 +66,17 @@ pub(crate) fn maximise(start: f64, [least, most]: [f64; 2], eval: impl Fn(f64) -
         let step = slope / curvature;
         let newton = beta + step;
         if curvature > 0.0 && (slope * step).abs() < 2.0 * ENOUGH {
-            // Less than is left to gain, but the last digits of β are free.
+            if slope > 0.0 && value > -PERFECT {
+                // Every sample is right: the larger β, the better, and only the bound ends it.
+                let Exact { value, .. } = eval(most);
+                return Fit {
+                    beta: most,
+                    value,
+                    passes: passes + 1,
+                    at_bound: true,
+                };
+            }
+            // Nothing is left to gain, but the last digits of β are free.
             best.beta = newton.clamp(least, most);
             break;
         }
@@ -71,9 +87,9 @@ pub(crate) fn maximise(start: f64, [least, most]: [f64; 2], eval: impl Fn(f64) -
             (low * high).sqrt()
         };
         // A bound is tried itself before it is reported.
-        if high == most && beta > 0.9 * most {
+        if !tried[1] && high == most && beta > 0.9 * most {
             beta = most;
-        } else if low == least && beta < 1.1 * least {
+        } else if !tried[0] && low == least && beta < 1.1 * least {
             beta = least;
         }
         if high / low - 1.0 < 1e-14 {
@@ -89,11 +105,11 @@ mod tests {
 
     #[test]
     fn a_parabola_in_the_logarithm() {
-        // φ = −(ln β − ln 3)².
+        // φ = −1 − (ln β − ln 3)².
         let eval = |b: f64| {
             let d = b.ln() - 3.0_f64.ln();
             Exact {
-                value: -d * d,
+                value: -1.0 - d * d,
                 slope: -2.0 * d / b,
                 curvature: (2.0 - 2.0 * d) / (b * b),
             }
@@ -104,6 +120,19 @@ mod tests {
                 (fit.beta - 3.0).abs() < 1e-6 && !fit.at_bound,
                 "{start}: {fit:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_maximum_beside_a_bound_is_found() {
+        for best in [0.0105, 97.0] {
+            let eval = |b: f64| Exact {
+                value: -1.0 - (b - best) * (b - best),
+                slope: -2.0 * (b - best),
+                curvature: 2.0,
+            };
+            let fit = maximise(1.0, [1e-2, 1e2], eval);
+            assert!((fit.beta - best).abs() < 1e-6, "{fit:?}");
         }
     }
 

@@ -30,6 +30,9 @@ pub enum Mode {
     Approximate(usize),
 }
 
+/// Scores closer than this are equal, and the first entry wins: what sums in `f64` and the end of a fit leave open.
+const TIE: f64 = 1e-12;
+
 /// One pick.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -310,7 +313,7 @@ impl<'a> State<'a> {
         for (at, entry) in search.start.iter().enumerate() {
             if at + 1 == search.start.len() {
                 // The same fit that a search that came here would have made.
-                let fit = state.exact(*entry)?;
+                let fit = state.fit(*entry, 1.0)?;
                 state.beta = fit.beta;
                 state.current = Some(fit.value);
             }
@@ -357,7 +360,6 @@ impl<'a> State<'a> {
         }
         let (mut left, mut passes) = self.screen(open)?;
         let refined = left.len();
-        // Each by itself and from the same start, so that nothing depends on what came before or on threads.
         let mut found: Vec<(usize, Fit)> = left
             .par_drain(..)
             .map(|(entry, bounds)| {
@@ -369,38 +371,45 @@ impl<'a> State<'a> {
             })
             .collect::<Result<_, TtaError>>()?;
         passes += found.iter().map(|(_, fit)| fit.passes).sum::<usize>();
-        let best = self.best(&found, None);
-        let Some(best) = best else {
+        let Some(top) = self.best(&found, None) else {
             return Ok(None);
         };
-        let second = self.best(&found, Some(best));
-        for at in [Some(best), second].into_iter().flatten() {
-            let (entry, fit) = &mut found[at];
-            *fit = self.exact(*entry)?;
+        // Fits end within 1e-12 of their maxima, and where depends on their starts. What that could decide is fitted again from one start,
+        // so that neither the mode nor what came before shows.
+        let near = self.key(found[top].0, found[top].1.value) - 1e3 * TIE;
+        let second = self.best(&found, Some(top));
+        let again: Vec<usize> = (0..found.len())
+            .filter(|&at| Some(at) == second || self.key(found[at].0, found[at].1.value) >= near)
+            .collect();
+        let fits: Vec<Fit> = again
+            .par_iter()
+            .map(|&at| self.fit(found[at].0, 1.0))
+            .collect::<Result<_, TtaError>>()?;
+        for (at, fit) in again.into_iter().zip(fits) {
             passes += fit.passes;
+            found[at].1 = fit;
         }
-        // The second may turn out first by a digit that the start of its fit had decided.
-        let (best, second) = match second {
-            Some(second) => {
-                let key = |at: usize| self.key(found[at].0, found[at].1.value);
-                let swap = key(second) > key(best)
-                    || (key(second) == key(best) && found[second].0 < found[best].0);
-                if swap {
-                    (second, Some(best))
-                } else {
-                    (best, Some(second))
-                }
-            }
-            None => (best, None),
+        let Some(top) = self.best(&found, None) else {
+            return Ok(None);
         };
+        let least = self.key(found[top].0, found[top].1.value) - TIE;
+        let best = (0..found.len())
+            .filter(|&at| self.key(found[at].0, found[at].1.value) >= least)
+            .min_by_key(|&at| found[at].0)
+            .unwrap_or(top);
+        let second = self.best(&found, Some(best));
         let (index, fit) = found[best];
+        let gap = |at: usize| {
+            let gap = self.key(index, fit.value) - self.key(found[at].0, found[at].1.value);
+            // ∞ − ∞, where the truth is impossible under both.
+            if gap.is_nan() { 0.0 } else { gap.max(0.0) }
+        };
         Ok(Some(Pick {
             index,
             score: fit.value,
             temperature: 1.0 / fit.beta,
             runner_up: second.map(|at| found[at].0),
-            gap: second
-                .map(|at| self.key(index, fit.value) - self.key(found[at].0, found[at].1.value)),
+            gap: second.map(gap),
             refined,
             passes,
             at_bound: fit.at_bound,
@@ -503,11 +512,6 @@ impl<'a> State<'a> {
                 floor,
             )
         })
-    }
-
-    /// As every search would find it, whatever it knew before.
-    fn exact(&self, entry: usize) -> Result<Fit, TtaError> {
-        self.fit(entry, 1.0)
     }
 
     fn fit(&self, entry: usize, start: f64) -> Result<Fit, TtaError> {

@@ -14,8 +14,8 @@ const HALF: usize = 8;
 pub(crate) type Tile32 = [f32; TILE];
 pub(crate) type Tile64 = [f64; TILE];
 
-/// What stands at q = 0 for its logarithm: exp(β l) is zero for every β that is tried, and 0 · l is not NaN.
-const NOTHING: f64 = -1e5;
+/// What stands at q = 0 for its logarithm: exp(β l) is zero for every β that is tried, 0 · l is not NaN, and its square is finite.
+const NOTHING: f64 = -1e150;
 
 /// What a pass in `f32` found; logarithms to base 2.
 #[derive(Debug, Clone, Copy)]

@@ -15,6 +15,9 @@
 //! 3. [`Candidates`]: the predictions of every recipe; [`GreedySearch`]: which to average; [`cross_validate`], [`pick_confidence`],
 //!    [`mixture_optimum`]: how much to believe it.
 //!
+//! 4. [`Predictor`]: any classifier; [`PoolBuilder`]: its predictions under every recipe, resumable; [`Tta`]: predicting with a policy.
+//! 5. [`baselines`], [`Evaluation`], [`Corruption`]: whether it was worth it.
+//!
 //! Image operations and the search's deciding sums run on the host, on bytes and in `f64`.
 //!
 //! ```
@@ -26,22 +29,30 @@
 //! # Ok::<(), firetender_tta::TtaError>(())
 //! ```
 
+pub mod baselines;
 mod compat;
+mod corrupt;
 mod draw;
 mod error;
+mod evaluate;
 mod files;
 mod image;
 mod op;
 mod ops;
 mod png;
 mod policy;
+mod pool;
+mod predict;
 mod resolved;
+mod runtime;
 mod search;
 mod transform;
 
 pub use compat::{Compat, CutoutCentre, Luma, Padding, PosterizeBelowOne, ResizeOrder};
+pub use corrupt::Corruption;
 pub use draw::{Address, Draw};
 pub use error::TtaError;
+pub use evaluate::{Evaluation, Row};
 pub use image::{MOST_SIDE, Normalisation, RgbImage, batch};
 pub use op::{Op, OpRange, OpSpace};
 pub use png::{parse_png, png_bytes, read_png, write_png};
@@ -49,7 +60,12 @@ pub use policy::{
     Frame, Mixture, MixturePart, Policy, Provenance, SCHEMA, Step, SubPolicy, format_sub_policy,
     parse_sub_policy, reference,
 };
+pub use pool::{Manifest, Pool, PoolBuilder, PoolFloat};
+pub use predict::{
+    Feed, FromLogits, Members, Predictor, conformance as predictor_conformance, predict_entry,
+};
 pub use resolved::{ResolvedOp, apply_all};
+pub use runtime::{Merge, Tta, TtaPrediction, merge};
 pub use search::{
     Candidates, Criterion, CrossValidated, GreedySearch, MixtureOptimum, MixtureView, Mode, Pick,
     PickConfidence, PredictionKind, ReadOptions, Score, Scored, Trace,

@@ -14,6 +14,7 @@ mod strings;
 mod text;
 
 pub use prior::{Mixture, MixturePart};
+pub(crate) use strings::npy_bytes;
 pub use text::{format_sub_policy, parse_sub_policy};
 
 use std::path::Path;

@@ -46,7 +46,7 @@ def cases():
         big = w > 100
         magnitudes = [5.0, 45.0] if big else MAGNITUDES
         signed = [s * m for m in magnitudes for s in (1, -1)]
-        pad = 31 if (w, h) == (32, 32) else int(1.3 * max(w, h)) + 2
+        pad = 31 if (w, h) == (32, 32) else int(1.3 * max(w, h)) + 10
 
         def case(op, pad=None, **fields):
             return {"op": dict(op=op, **fields), "size": [w, h], "pad": pad}

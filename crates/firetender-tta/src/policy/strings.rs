@@ -80,6 +80,23 @@ pub(crate) fn object_bytes(shape: &[usize], pickle: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A `.npy` file of numbers.
+pub(crate) fn npy_bytes(
+    descr: &str,
+    shape: &[usize],
+    numbers: impl Iterator<Item = u8>,
+) -> Vec<u8> {
+    let axes: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    let mut header = format!(
+        "{{'descr': '{descr}', 'fortran_order': False, 'shape': ({},), }}",
+        axes.join(", ")
+    );
+    pad_header(&mut header);
+    let mut out = start(&header);
+    out.extend(numbers);
+    out
+}
+
 /// The data begin at a multiple of 64 bytes.
 fn pad_header(header: &mut String) {
     while !(10 + header.len() + 1).is_multiple_of(64) {

@@ -486,7 +486,10 @@ impl<'a> State<'a> {
             }
             second
         };
-        if let Mode::Margin(margin) = self.search.mode {
+        // The first estimates start far from their maxima and say nothing.
+        if let Mode::Margin(margin) = self.search.mode
+            && self.count >= 3
+        {
             let second = of(&|b| b.estimate);
             return left
                 .into_iter()

@@ -1,0 +1,315 @@
+//! Predicting with a policy: a prefix of its recipes, averaged.
+
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::{Feed, Policy, Predictor, RgbImage, TtaError, predict_entry};
+
+/// How predictions are merged. `p` are probabilities; all but the mean are normalised again.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Merge {
+    /// The mean of probabilities: what policies are searched for.
+    #[default]
+    Mean,
+    /// The geometric mean, in the logarithm.
+    GeometricMean,
+    /// A weighted mean, one weight a sample, such as those of a [`crate::MixtureOptimum`].
+    Weighted(Vec<f64>),
+    /// The largest of each class.
+    Max,
+    /// The least of each class.
+    Min,
+    /// The mean of square roots ("tsharpen" elsewhere).
+    Sharpen,
+}
+
+/// Predicts with a prefix of a policy.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use firetender_tta::*;
+/// let network = FromLogits::new(3, |images: Tensor<4>| images.mean_dim(3).mean_dim(2).reshape([-1, 3]));
+/// let policy = baselines::crop_flip(&Policy::cifar(), 4);
+/// let (normalisation, device) = (Normalisation::none(), Device::flex());
+/// let feed = Feed { normalisation: &normalisation, device: &device, batch: 8 };
+/// let image = RgbImage::filled(32, 32, [9, 200, 0])?;
+/// let found = Tta::new(&policy).predict(&network, &[image], 4, &feed)?;
+/// assert_eq!(found.probs.dims(), [1, 3]);
+/// # Ok::<(), TtaError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tta<'a> {
+    policy: &'a Policy,
+    seed: u64,
+    merge: Merge,
+    temperature: f64,
+}
+
+/// What averaging found, on the host's device of the feed.
+#[derive(Debug, Clone)]
+pub struct TtaPrediction {
+    /// Merged probabilities at the temperature, `[n, C]`.
+    pub probs: Tensor<2>,
+    /// Variance of the probabilities over samples, summed over classes, `[n]`: how much the image's prediction moves.
+    pub variance: Tensor<1>,
+    /// Entropy of the mean minus mean entropy, nats, `[n]`: how much the samples disagree.
+    pub mutual_information: Tensor<1>,
+}
+
+impl<'a> Tta<'a> {
+    /// The mean at temperature 1.
+    #[must_use]
+    pub fn new(policy: &'a Policy) -> Self {
+        Self {
+            policy,
+            seed: 0,
+            merge: Merge::Mean,
+            temperature: 1.0,
+        }
+    }
+
+    /// Other draws.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Another merge.
+    #[must_use]
+    pub fn with_merge(mut self, merge: Merge) -> Self {
+        self.merge = merge;
+        self
+    }
+
+    /// A temperature that the logarithm of the merged prediction is divided by, such as the search's.
+    ///
+    /// # Errors
+    /// [`TtaError::Options`] for one that is not positive and finite.
+    pub fn with_temperature(mut self, temperature: f64) -> Result<Self, TtaError> {
+        if !(temperature > 0.0 && temperature.is_finite()) {
+            return Err(TtaError::option(
+                "temperature",
+                temperature,
+                "a positive number",
+            ));
+        }
+        self.temperature = temperature;
+        Ok(self)
+    }
+
+    /// Entry and repeat of each of `samples` passes: a prefix, or, for more samples than entries, every entry `samples / len` times and a prefix
+    /// once more.
+    ///
+    /// # Errors
+    /// [`TtaError::Empty`] for an empty policy or no samples.
+    pub fn plan(&self, samples: usize) -> Result<Vec<(usize, u64)>, TtaError> {
+        let len = self.policy.len();
+        if len == 0 || samples == 0 {
+            return Err(TtaError::Empty {
+                what: "samples or recipes",
+            });
+        }
+        Ok((0..samples)
+            .map(|at| (at % len, (at / len) as u64))
+            .collect())
+    }
+
+    /// The predictions of every pass, `[N, C]` log-probabilities each: what evaluations of all prefixes are made from.
+    ///
+    /// # Errors
+    /// As [`Tta::plan`] and [`predict_entry`].
+    pub fn members(
+        &self,
+        predictor: &dyn Predictor,
+        images: &[RgbImage],
+        samples: usize,
+        feed: &Feed<'_>,
+    ) -> Result<Vec<Vec<f32>>, TtaError> {
+        // One recipe may stand in a policy several times; each place draws anew.
+        self.plan(samples)?
+            .into_iter()
+            .map(|(entry, repeat)| {
+                predict_entry(
+                    predictor,
+                    self.policy,
+                    entry,
+                    images,
+                    feed,
+                    [self.seed, repeat],
+                )
+            })
+            .collect()
+    }
+
+    /// Predicts with the first `samples` passes.
+    ///
+    /// # Errors
+    /// As [`Tta::members`]; [`TtaError::Length`] for another number of weights; [`TtaError::Options`] for weights that are negative or all zero.
+    pub fn predict(
+        &self,
+        predictor: &dyn Predictor,
+        images: &[RgbImage],
+        samples: usize,
+        feed: &Feed<'_>,
+    ) -> Result<TtaPrediction, TtaError> {
+        let weights = match &self.merge {
+            Merge::Weighted(weights) => {
+                if weights.len() != samples {
+                    return Err(TtaError::Length {
+                        what: "weights",
+                        found: weights.len(),
+                        expected: samples,
+                    });
+                }
+                let sum: f64 = weights.iter().sum();
+                let fine = weights.iter().all(|w| *w >= 0.0) && sum > 0.0 && sum.is_finite();
+                if !fine {
+                    return Err(TtaError::option(
+                        "weights",
+                        sum,
+                        "numbers of at least 0, not all 0",
+                    ));
+                }
+                weights.iter().map(|w| w / sum).collect()
+            }
+            _ => vec![1.0 / samples.max(1) as f64; samples],
+        };
+        let members = self.members(predictor, images, samples, feed)?;
+        let classes = predictor.classes();
+        let tables: Vec<Tensor<2>> = members
+            .into_iter()
+            .map(|values| {
+                Tensor::from_data(
+                    TensorData::new(values, [images.len(), classes]),
+                    feed.device,
+                )
+            })
+            .collect();
+        merge(&tables, &weights, &self.merge, self.temperature)
+    }
+}
+
+/// Merges log-probabilities `[n, C]` of several samples, on their device.
+///
+/// # Errors
+/// [`TtaError::Empty`] without samples.
+pub fn merge(
+    tables: &[Tensor<2>],
+    weights: &[f64],
+    how: &Merge,
+    temperature: f64,
+) -> Result<TtaPrediction, TtaError> {
+    let first = tables.first().ok_or(TtaError::Empty { what: "samples" })?;
+    let rows = first.dims()[0];
+    let zeros = || Tensor::<2>::zeros_like(first);
+    let (mut mean, mut square, mut entropy, mut merged) = (zeros(), zeros(), zeros(), None);
+    for (table, &weight) in tables.iter().zip(weights) {
+        let p = table.clone().exp();
+        let logs = table.clone().clamp_min(-1e4);
+        mean = mean + p.clone() * weight;
+        square = square + p.clone().square() * weight;
+        entropy = entropy - p.clone() * logs.clone() * weight;
+        let part = match how {
+            Merge::Mean | Merge::Weighted(_) => continue,
+            Merge::GeometricMean => logs * weight,
+            Merge::Sharpen => p.sqrt() * weight,
+            Merge::Max | Merge::Min => p,
+        };
+        merged = Some(match merged {
+            None => part,
+            Some(sofar) => match how {
+                Merge::Max => part.max_pair(sofar),
+                Merge::Min => part.min_pair(sofar),
+                _ => part + sofar,
+            },
+        });
+    }
+    let merged: Tensor<2> = match (how, merged) {
+        (Merge::GeometricMean, Some(logs)) => logs,
+        (_, Some(p)) => p.clamp_min(1e-30).log(),
+        (_, None) => mean.clone().clamp_min(1e-30).log(),
+    };
+    let probs = burn::tensor::activation::softmax(merged / temperature, 1);
+    let variance = (square - mean.clone().square())
+        .clamp_min(0.0)
+        .sum_dim(1)
+        .reshape([rows]);
+    let of_mean = -(mean.clone() * mean.clamp_min(1e-30).log()).sum_dim(1);
+    let mutual_information = (of_mean - entropy.sum_dim(1))
+        .clamp_min(0.0)
+        .reshape([rows]);
+    Ok(TtaPrediction {
+        probs,
+        variance,
+        mutual_information,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Device;
+
+    fn tables() -> Vec<Tensor<2>> {
+        let device = Device::flex();
+        let of = |p: [[f32; 2]; 2]| Tensor::<2>::from_data(p.map(|r| r.map(f32::ln)), &device);
+        vec![of([[0.9, 0.1], [0.5, 0.5]]), of([[0.5, 0.5], [0.5, 0.5]])]
+    }
+
+    fn probs(how: &Merge, weights: &[f64], t: f64) -> Vec<f32> {
+        merge(&tables(), weights, how, t)
+            .unwrap()
+            .probs
+            .into_data()
+            .try_to_vec()
+            .unwrap()
+    }
+
+    #[test]
+    fn merges_by_hand() {
+        let near = |found: Vec<f32>, first: f32| {
+            assert!((found[0] - first).abs() < 1e-6, "{found:?} {first}");
+            assert!((found[2] - 0.5).abs() < 1e-6);
+        };
+        let half = [0.5, 0.5];
+        near(probs(&Merge::Mean, &half, 1.0), 0.7);
+        near(probs(&Merge::Weighted(vec![]), &[1.0, 0.0], 1.0), 0.9);
+        near(probs(&Merge::Max, &half, 1.0), 0.9 / 1.4);
+        near(probs(&Merge::Min, &half, 1.0), 0.5 / 0.6);
+        let g = (0.45_f32.sqrt(), 0.05_f32.sqrt());
+        near(probs(&Merge::GeometricMean, &half, 1.0), g.0 / (g.0 + g.1));
+        let s = (
+            0.9_f32.sqrt() + 0.5_f32.sqrt(),
+            0.1_f32.sqrt() + 0.5_f32.sqrt(),
+        );
+        near(probs(&Merge::Sharpen, &half, 1.0), s.0 / (s.0 + s.1));
+        near(probs(&Merge::Mean, &half, 0.5), 0.49 / (0.49 + 0.09));
+    }
+
+    #[test]
+    fn spread_is_zero_where_samples_agree() {
+        let found = merge(&tables(), &[0.5, 0.5], &Merge::Mean, 1.0).unwrap();
+        let variance: Vec<f32> = found.variance.into_data().try_to_vec().unwrap();
+        assert!((variance[0] - 0.08).abs() < 1e-6 && variance[1] < 1e-7);
+        let information: Vec<f32> = found.mutual_information.into_data().try_to_vec().unwrap();
+        let h = |p: f32| -p * p.ln() - (1.0 - p) * (1.0 - p).ln();
+        assert!((information[0] - (h(0.7) - (h(0.9) + h(0.5)) / 2.0)).abs() < 1e-6);
+        assert!(information[1] < 1e-6);
+        assert!(merge(&[], &[], &Merge::Mean, 1.0).is_err());
+    }
+
+    #[test]
+    fn more_samples_than_entries_go_round() {
+        let policy = crate::baselines::crop_flip(&Policy::cifar(), 3);
+        let plan = Tta::new(&policy).plan(7).unwrap();
+        assert_eq!(
+            plan,
+            [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (0, 2)]
+        );
+        assert!(Tta::new(&Policy::cifar()).plan(3).is_err());
+        assert!(Tta::new(&policy).with_temperature(0.0).is_err());
+    }
+}

@@ -7,6 +7,7 @@ mod model;
 mod named;
 mod outcome;
 mod progress;
+pub mod signs;
 mod texts;
 
 pub use command_line::arguments;

@@ -31,6 +31,11 @@ impl Bars {
 }
 
 impl Bars {
+    /// `done` of `total` are done.
+    pub fn counted(&self, done: usize, total: usize) {
+        self.show(done, total, "");
+    }
+
     /// `done` of `total` texts are written.
     pub fn written(&self, done: usize, total: usize) {
         self.show(done, total, "writing");

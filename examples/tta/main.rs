@@ -8,8 +8,11 @@
 #![expect(clippy::doc_markdown, reason = "help texts are read in a terminal")]
 
 mod apply;
+mod data;
+mod evaluate;
 mod policy;
 mod search;
+mod train;
 
 use std::process::ExitCode;
 
@@ -32,6 +35,10 @@ enum Command {
     /// Policy files.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Finds a policy and compares it with the usual baselines (also without a command).
+    Evaluate(evaluate::Arguments),
+    /// Trains the network for signs again.
+    Train(train::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +70,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Apply(arguments)) => apply::run(&arguments),
         Some(Command::Search(arguments)) => search::run(&arguments),
         Some(Command::Policy(command)) => policy::run(&command),
-        None => fail("a command is expected: apply, search or policy; see --help"),
+        Some(Command::Evaluate(arguments)) => evaluate::run(&arguments),
+        Some(Command::Train(arguments)) => train::run(&arguments),
+        None => evaluate::run(&evaluate::Arguments::default()),
     }
 }

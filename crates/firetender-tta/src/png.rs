@@ -208,7 +208,9 @@ fn decode(bytes: &[u8]) -> Result<RgbImage, String> {
 }
 
 /// Name and data of a chunk, and what follows it.
-fn chunk(bytes: &[u8]) -> Result<([u8; 4], &[u8], &[u8]), String> {
+type Chunk<'a> = ([u8; 4], &'a [u8], &'a [u8]);
+
+fn chunk(bytes: &[u8]) -> Result<Chunk<'_>, String> {
     let ended = "the file ends inside of a chunk";
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or(ended)?;
     let length = u32::from_be_bytes(*length) as usize;

@@ -18,6 +18,9 @@ use super::data::CLASSES;
 /// Sizes of a [`FashionNet`].
 #[derive(Config, Debug)]
 pub struct FashionNetConfig {
+    /// Channels of an image.
+    #[config(default = 1)]
+    pub inputs: usize,
     /// Channels after each convolution.
     #[config(default = "[16, 32, 64]")]
     pub channels: [usize; 3],
@@ -33,7 +36,7 @@ pub struct Block {
     norm: BatchNorm,
 }
 
-/// A small classifier of 28 × 28 grey images; 24,000 weights at the default sizes.
+/// A small classifier of 28 × 28 grey images, or of others; 24,000 weights at the default sizes.
 #[derive(Module, Debug)]
 pub struct FashionNet {
     /// The convolutions.
@@ -53,7 +56,7 @@ impl FashionNetConfig {
     pub fn init(&self, seed: u64, device: &Device) -> FashionNet {
         let dropout = McDropout::new(self.dropout, 0, Grain::Value);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut inputs = 1;
+        let mut inputs = self.inputs;
         let blocks = self
             .channels
             .iter()
@@ -99,7 +102,7 @@ impl FashionNet {
             .reshape([rows, channels])
     }
 
-    /// Logits `[rows, 10]` of images `[rows, 1, 28, 28]`.
+    /// Logits `[rows, 10]` of images `[rows, inputs, height, width]`.
     #[must_use]
     pub fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         self.head.forward(self.features(images))

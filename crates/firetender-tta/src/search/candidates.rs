@@ -343,7 +343,7 @@ impl Candidates {
             PredictionKind::Logits => "a finite number",
         };
         let wrong = row.iter().position(|&x| match self.kind {
-            PredictionKind::LogProbs => !(x <= TOLERANCE),
+            PredictionKind::LogProbs => x.is_nan() || x > TOLERANCE,
             PredictionKind::Probs => !(0.0..=1.0 + TOLERANCE).contains(&x),
             PredictionKind::Logits => !x.is_finite(),
         });

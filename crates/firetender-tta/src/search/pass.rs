@@ -51,7 +51,7 @@ fn log2<const FUSED: bool>(x: f32) -> f32 {
     let p = madd(p, z, -0.360_716_25);
     let p = madd(p, z, 0.480_910_27);
     let p = madd(p, z, -0.721_347_2);
-    let p = madd(p, z, 1.442_695);
+    let p = madd(p, z, std::f32::consts::LOG2_E);
     madd(p, z, k as f32)
 }
 
@@ -64,10 +64,10 @@ fn exp2<const FUSED: bool>(x: f32) -> f32 {
     let shifted = x + ROUND;
     let r = x - (shifted - ROUND);
     let p = madd(1.547_802_2e-4, r, 1.340_043_1e-3);
-    let p = madd(p, r, 9.617_994_5e-3);
+    let p = madd(p, r, 9.617_995e-3);
     let p = madd(p, r, 5.550_327e-2);
     let p = madd(p, r, 0.240_226_52);
-    let p = madd(p, r, 0.693_147_2);
+    let p = madd(p, r, std::f32::consts::LN_2);
     let p = madd(p, r, 1.0);
     p * f32::from_bits(shifted.to_bits().wrapping_add(127) << 23)
 }

@@ -1,0 +1,239 @@
+//! Images, labels and networks that the evaluation works on.
+
+use std::path::{Path, PathBuf};
+
+use burn::{
+    module::Module,
+    store::ModuleRecord,
+    tensor::{Bytes, Device, Tensor},
+};
+use firetender_support::{
+    Failure, fail,
+    fashion::{self, FashionNet, FashionNetConfig, Images, Split},
+    signs,
+};
+use firetender_tta::{
+    FromLogits, Normalisation, OpSpace, Policy, Predictor, RgbImage, Transform, read_png,
+};
+
+/// The network for the signs: how it was trained says examples/data/signs.md.
+const SIGNS: &[u8] = include_bytes!("../data/signs.bpk");
+/// Seed of the signs. Images below this number are for training.
+pub(crate) const SEED: u64 = 1;
+const FIRST: u64 = 1_000_000;
+/// Channels of the network for signs.
+pub(crate) const CHANNELS: [usize; 3] = [24, 48, 64];
+
+/// Labelled images.
+#[derive(Clone)]
+pub(crate) struct Set {
+    pub(crate) images: Vec<RgbImage>,
+    pub(crate) labels: Vec<i64>,
+}
+
+/// Everything that an evaluation needs.
+pub(crate) struct Data {
+    pub(crate) name: String,
+    /// For the search.
+    pub(crate) validation: Set,
+    /// For everything that is reported.
+    pub(crate) test: Set,
+    pub(crate) networks: Vec<FashionNet>,
+    pub(crate) normalisation: Normalisation,
+    /// Without entries: operations, versions and frames.
+    pub(crate) policy: Policy,
+    pub(crate) classes: usize,
+}
+
+impl Data {
+    pub(crate) fn open(
+        folder: Option<&Path>,
+        networks: &[PathBuf],
+        [validation, test]: [usize; 2],
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        match folder {
+            None => Self::signs(networks, [validation, test], device),
+            Some(folder) if is_fashion(folder) => {
+                Self::fashion(folder, networks, [validation, test], device)
+            }
+            Some(folder) => Self::folder(folder, networks, [validation, test], device),
+        }
+    }
+
+    fn signs(networks: &[PathBuf], [v, t]: [usize; 2], device: &Device) -> Result<Self, Failure> {
+        let set = |first, count| {
+            let (images, labels) = signs::draw(SEED, first, count);
+            Set { images, labels }
+        };
+        Ok(Self {
+            name: "signs".into(),
+            validation: set(FIRST, v),
+            test: set(2 * FIRST, t),
+            networks: if networks.is_empty() {
+                vec![embedded(device)?]
+            } else {
+                open(networks, colour_network(device))?
+            },
+            normalisation: Normalisation::none(),
+            policy: Policy::cifar(),
+            classes: signs::CLASSES,
+        })
+    }
+
+    /// The images that the networks did not see, and the networks of the example `fashion`.
+    fn fashion(
+        folder: &Path,
+        networks: &[PathBuf],
+        [v, t]: [usize; 2],
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        let grey = |images: &Images| -> Result<Set, Failure> {
+            let pictures = (0..images.len())
+                .map(|i| RgbImage::from_grey(fashion::SIDE, fashion::SIDE, images.pixels(i)));
+            Ok(Set {
+                images: pictures.collect::<Result<_, _>>()?,
+                labels: images.labels().iter().map(|l| i64::from(*l)).collect(),
+            })
+        };
+        let train = Images::read(folder, Split::Train)?;
+        let paths: Vec<PathBuf> = if networks.is_empty() {
+            (1..=4)
+                .map(|n| {
+                    Path::new(env!("CARGO_MANIFEST_DIR"))
+                        .join(format!("data/fashion/network-{n:02}.bpk"))
+                })
+                .collect()
+        } else {
+            networks.to_vec()
+        };
+        let mut policy = Policy::cifar();
+        policy.space = OpSpace {
+            size: fashion::SIDE,
+            ..OpSpace::gps_cifar()
+        };
+        // What they were trained with: moved by up to two pixels, mirrored.
+        policy.random = vec![Transform::CropFlip { pad: 2, flip: true }];
+        Ok(Self {
+            name: "fashion-mnist".into(),
+            validation: grey(&train.range(22_000..22_000 + v))?,
+            test: grey(&Images::read(folder, Split::Test)?.first(t))?,
+            networks: open(&paths, FashionNetConfig::new().init(0, device))?,
+            normalisation: Normalisation::grey(),
+            policy,
+            classes: fashion::CLASSES,
+        })
+    }
+
+    /// A folder with one folder of PNG files a class; every other image is for the search.
+    fn folder(
+        folder: &Path,
+        networks: &[PathBuf],
+        [v, t]: [usize; 2],
+        device: &Device,
+    ) -> Result<Self, Failure> {
+        let classes = entries(folder)?;
+        let classes: Vec<PathBuf> = classes.into_iter().filter(|p| p.is_dir()).collect();
+        if classes.len() < 2 {
+            return fail(format!(
+                "{}: expected IDX files of Fashion-MNIST, or one folder of PNG files for each class",
+                folder.display()
+            ));
+        }
+        if networks.is_empty() {
+            return fail("--networks is needed for a folder of images");
+        }
+        let mut halves = [
+            Set {
+                images: vec![],
+                labels: vec![],
+            },
+            Set {
+                images: vec![],
+                labels: vec![],
+            },
+        ];
+        for (class, path) in classes.iter().enumerate() {
+            let files = entries(path)?;
+            let pictures = files
+                .iter()
+                .filter(|f| f.extension().is_some_and(|e| e == "png"));
+            for (at, file) in pictures.enumerate() {
+                halves[at % 2].images.push(read_png(file)?);
+                halves[at % 2].labels.push(class as i64);
+            }
+        }
+        let [mut validation, mut test] = halves;
+        for (set, most) in [(&mut validation, v), (&mut test, t)] {
+            if set.images.is_empty() {
+                return fail(format!(
+                    "{}: fewer than two images a class",
+                    folder.display()
+                ));
+            }
+            set.images.truncate(most);
+            set.labels.truncate(most);
+        }
+        Ok(Self {
+            name: folder.display().to_string(),
+            validation,
+            test,
+            networks: open(networks, colour_network(device))?,
+            normalisation: Normalisation::none(),
+            policy: Policy::cifar(),
+            classes: classes.len(),
+        })
+    }
+
+    /// A network as a predictor.
+    pub(crate) fn predictor(&self, network: usize) -> impl Predictor + use<> {
+        let network = self.networks[network].clone();
+        FromLogits::new(self.classes, move |images: Tensor<4>| {
+            network.forward(images)
+        })
+    }
+}
+
+/// A fresh network for colour images.
+pub(crate) fn colour_network(device: &Device) -> FashionNet {
+    FashionNetConfig::new()
+        .with_inputs(3)
+        .with_channels(CHANNELS)
+        .init(SEED, device)
+}
+
+/// The network for signs that is part of this program.
+pub(crate) fn embedded(device: &Device) -> Result<FashionNet, Failure> {
+    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(SIGNS.to_vec()))?;
+    Ok(colour_network(device).try_load_record(record)?)
+}
+
+fn open(paths: &[PathBuf], like: FashionNet) -> Result<Vec<FashionNet>, Failure> {
+    paths
+        .iter()
+        .map(|path| match ModuleRecord::load(path) {
+            Ok(record) => Ok(like.clone().try_load_record(record)?),
+            Err(error) => fail(format!("{}: {error}", path.display())),
+        })
+        .collect()
+}
+
+fn is_fashion(folder: &Path) -> bool {
+    ["t10k-images-idx3-ubyte", "t10k-images-idx3-ubyte.gz"]
+        .iter()
+        .any(|name| folder.join(name).exists())
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let read = std::fs::read_dir(folder).and_then(|all| {
+        all.map(|entry| entry.map(|e| e.path()))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    match read {
+        Ok(mut paths) => {
+            paths.sort();
+            Ok(paths)
+        }
+        Err(error) => fail(format!("{}: {error}", folder.display())),
+    }
+}

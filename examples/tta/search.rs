@@ -1,6 +1,6 @@
 //! `tta search`: which entries of a pool, averaged, predict best.
 
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{ops::ControlFlow, path::PathBuf, time::Instant};
 
 use clap::Args;
 use firetender_report::{Align, Cell, Column, Table};
@@ -87,15 +87,17 @@ fn search(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.full {
         search.mode = Mode::Full;
     }
-    let mut step = 0;
-    let trace = search.run_observed(&candidates, &mut |pick, seconds| {
+    let (mut step, mut clock) = (0, Instant::now());
+    let trace = search.run_observed(&candidates, &mut |pick| {
         step += 1;
         if arguments.verbose {
+            let seconds = clock.elapsed().as_secs_f64();
             eprintln!(
                 "step {step}: entry {} ({:.6}, {} passes, {} refined, {seconds:.3} s)",
                 pick.index, pick.score, pick.passes, pick.refined
             );
         }
+        clock = Instant::now();
         ControlFlow::Continue(())
     })?;
     if arguments.json {

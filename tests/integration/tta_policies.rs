@@ -49,7 +49,7 @@ fn published() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("skipped: no {}", folder.display());
+    eprintln!("skipped: no {}", folder.display());
     None
 }
 

@@ -1,4 +1,4 @@
-//! The search against a slow one in SciPy, on an array that NumPy drew.
+//! The search against a slow one in `SciPy`, on an array that NumPy drew.
 
 use firetender_kit::{golden_json, golden_path};
 use firetender_tta::{Candidates, Criterion, GreedySearch, Mode, ReadOptions, Trace};

@@ -15,6 +15,7 @@
 //! | `scaling` | `scaling` | inverse-scaling tasks, likelihood evaluation, honest trends for families of models |
 //! | `report` | `report` | figures, tables and one-file HTML reports |
 //! | `ember` | `ember` | the small chat model that is built in, with its prompts and word lists |
+//! | `tta` | `tta` | test-time augmentation: exact image operations, policies, greedy policy search |
 //! | `uncertainty` | `uncertainty` | proper scores, calibration, ensembles, the deep-ensemble equivalent |
 //! | `bargain` | `bargain` | bargaining games, learners that shape each other, norms, cross-play |
 //!
@@ -45,6 +46,8 @@ pub use firetender_report as report;
 pub use firetender_scaling as scaling;
 #[cfg(feature = "steer")]
 pub use firetender_steer as steer;
+#[cfg(feature = "tta")]
+pub use firetender_tta as tta;
 #[cfg(feature = "uncertainty")]
 pub use firetender_uncertainty as uncertainty;
 

@@ -4,6 +4,8 @@
 //! made, and only the pixels that are kept are computed. The kernel is cubic with a = −1 and **truncates**; a resize uses
 //! another one (`resize.rs`), and the two must not be mixed.
 
+use firetender_uncertainty::lanes::vectorised;
+
 use super::frame;
 use crate::{RgbImage, compat::Padding};
 
@@ -92,19 +94,11 @@ pub(crate) fn translate(image: &RgbImage, x: f64, y: f64, padding: Padding) -> R
             out[3 * to..3 * (to + length)].copy_from_slice(&row[3 * from..3 * (from + length)]);
         }
         let row = row.as_chunks::<3>().0;
-        for (at, (to, column)) in out
-            .as_chunks_mut::<3>()
-            .0
-            .iter_mut()
-            .zip(&columns)
-            .enumerate()
-        {
-            let copied =
-                run.is_some_and(|(first, _, length)| (first..first + length).contains(&at));
-            if let Some(column) = column
-                && !copied
-            {
-                *to = row[*column];
+        let (first, last) = run.map_or((0, 0), |(first, _, length)| (first, first + length));
+        let out = out.as_chunks_mut::<3>().0;
+        for at in (0..first).chain(last..columns.len()) {
+            if let Some(column) = columns[at] {
+                out[at] = row[column];
             }
         }
     }
@@ -159,17 +153,22 @@ pub(crate) fn shear_x(image: &RgbImage, factor: f64, mirror: bool, padding: Padd
     let (pad, width) = (axis.pad as f64, image.width());
     let offset = -factor * pad;
     let mut pixels = vec![0; image.pixels().len()];
-    for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-        let row = image.row(y).as_chunks::<3>().0;
-        let down = y as f64 + pad + 0.5;
-        for (x, to) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            let source = (x as f64 + pad + 0.5) + factor * down + offset;
-            // The source row is a pixel's centre, where the kernel's other rows have weight zero.
-            if axis.holds(source) {
-                *to = along(row, source, axis, |row, at| row[at]);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
+                let row = image.row(y).as_chunks::<3>().0;
+                let down = y as f64 + pad + 0.5;
+                for (x, to) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                    let source = (x as f64 + pad + 0.5) + factor * down + offset;
+                    // The source row is a pixel's centre, where the kernel's other rows have weight zero.
+                    if axis.holds(source) {
+                        *to = along(row, source, axis, |row, at| row[at]);
+                    }
+                }
             }
-        }
-    }
+        },
+    );
     RgbImage::raw(image.width(), image.height(), pixels)
 }
 
@@ -184,14 +183,19 @@ pub(crate) fn shear_y(image: &RgbImage, factor: f64, mirror: bool, padding: Padd
     let offset = -factor * pad;
     let source_pixels = image.pixels().as_chunks::<3>().0;
     let mut pixels = vec![0; image.pixels().len()];
-    for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-        for (x, to) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            let source = factor * (x as f64 + pad + 0.5) + (y as f64 + pad + 0.5) + offset;
-            if axis.holds(source) {
-                *to = column(source_pixels, x, width, source, axis);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
+                for (x, to) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                    let source = factor * (x as f64 + pad + 0.5) + (y as f64 + pad + 0.5) + offset;
+                    if axis.holds(source) {
+                        *to = column(source_pixels, x, width, source, axis);
+                    }
+                }
             }
-        }
-    }
+        },
+    );
     RgbImage::raw(image.width(), image.height(), pixels)
 }
 
@@ -257,16 +261,21 @@ pub(crate) fn rotate(image: &RgbImage, degrees: f64, padding: Padding) -> RgbIma
     let f = d * -cx + e * -cy + 0.0 + cy;
     let source = image.pixels().as_chunks::<3>().0;
     let mut pixels = vec![0; image.pixels().len()];
-    for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-        let down = y as f64 + pad + 0.5;
-        for (x, to) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-            let right = x as f64 + pad + 0.5;
-            let (xin, yin) = (a * right + b * down + c, d * right + e * down + f);
-            if columns.holds(xin) && rows.holds(yin) {
-                *to = both(source, width, [xin, yin], [columns, rows]);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
+                let down = y as f64 + pad + 0.5;
+                for (x, to) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
+                    let right = x as f64 + pad + 0.5;
+                    let (xin, yin) = (a * right + b * down + c, d * right + e * down + f);
+                    if columns.holds(xin) && rows.holds(yin) {
+                        *to = both(source, width, [xin, yin], [columns, rows]);
+                    }
+                }
             }
-        }
-    }
+        },
+    );
     RgbImage::raw(width, height, pixels)
 }
 

@@ -3,6 +3,8 @@
 //! `blend(d, x, α) = d + α (x − d)` in `f32`, truncated; clipped only outside of 0 ≤ α ≤ 1. No rounding and no fused multiply-add:
 //! either would change bytes.
 
+use firetender_uncertainty::lanes::vectorised;
+
 use super::levels::{self, Table};
 use crate::{RgbImage, compat::Luma};
 
@@ -62,10 +64,15 @@ pub(crate) fn colour(image: &RgbImage, factor: f64, kind: Luma) -> RgbImage {
         return image.clone();
     }
     let mut pixels = image.pixels().to_vec();
-    for pixel in pixels.as_chunks_mut::<3>().0 {
-        let grey = luma(*pixel, half);
-        *pixel = pixel.map(|x| mix(grey, x, alpha));
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for pixel in pixels.as_chunks_mut::<3>().0 {
+                let grey = luma(*pixel, half);
+                *pixel = pixel.map(|x| mix(grey, x, alpha));
+            }
+        },
+    );
     RgbImage::raw(image.width(), image.height(), pixels)
 }
 
@@ -82,18 +89,15 @@ pub(crate) fn sharpness(image: &RgbImage, factor: f64) -> RgbImage {
         return RgbImage::raw(width, height, out);
     }
     let stride = 3 * width;
-    for y in 1..height - 1 {
-        let above = image.row(y - 1);
-        let here = image.row(y);
-        let below = image.row(y + 1);
-        smooth_row(
-            above,
-            here,
-            below,
-            alpha,
-            &mut out[y * stride + 3..(y + 1) * stride - 3],
-        );
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for y in 1..height - 1 {
+                let rows = [image.row(y - 1), image.row(y), image.row(y + 1)];
+                smooth_row(rows, alpha, &mut out[y * stride + 3..(y + 1) * stride - 3]);
+            }
+        },
+    );
     RgbImage::raw(width, height, out)
 }
 
@@ -105,7 +109,7 @@ fn taps(row: &[u8], n: usize) -> [&[u8]; 3] {
 
 /// All but the first and last pixel of a row, smoothed and blended. Neighbours in a channel are three bytes apart.
 #[inline(always)]
-fn smooth_row(above: &[u8], here: &[u8], below: &[u8], alpha: f32, out: &mut [u8]) {
+fn smooth_row([above, here, below]: [&[u8]; 3], alpha: f32, out: &mut [u8]) {
     const ONE: f32 = 1.0 / 13.0;
     const FIVE: f32 = 5.0 / 13.0;
     let n = out.len();

@@ -3,6 +3,8 @@
 //! Each axis is a pass of its own, and the image between the two has 8 bits, so that their order shows ([`ResizeOrder`]). A kernel is
 //! widened by the factor by which an axis shrinks. This is not the kernel of the affine operations.
 
+use firetender_uncertainty::lanes::vectorised;
+
 use crate::{RgbImage, compat::ResizeOrder};
 
 const BITS: u32 = 22;
@@ -63,6 +65,7 @@ fn level(sum: i32) -> u8 {
 fn horizontal(image: &RgbImage, width: usize) -> RgbImage {
     let kernels = kernels(image.width(), width);
     let mut pixels = vec![0; 3 * width * image.height()];
+    // Most kernels have four taps or a few more: the sums stay in registers.
     for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
         let row = image.row(y).as_chunks::<3>().0;
         for (to, kernel) in out.as_chunks_mut::<3>().0.iter_mut().zip(&kernels) {
@@ -87,15 +90,20 @@ fn vertical(image: &RgbImage, height: usize) -> RgbImage {
         .chunks_exact_mut(stride)
         .zip(kernels(image.height(), height))
     {
-        sums.fill(1 << (BITS - 1));
-        for (j, weight) in kernel.weights.iter().enumerate() {
-            for (sum, x) in sums.iter_mut().zip(image.row(kernel.first + j)) {
-                *sum += i32::from(*x) * weight;
-            }
-        }
-        for (to, sum) in out.iter_mut().zip(&sums) {
-            *to = level(*sum);
-        }
+        vectorised(
+            #[inline(always)]
+            || {
+                sums.fill(1 << (BITS - 1));
+                for (j, weight) in kernel.weights.iter().enumerate() {
+                    for (sum, x) in sums.iter_mut().zip(image.row(kernel.first + j)) {
+                        *sum += i32::from(*x) * weight;
+                    }
+                }
+                for (to, sum) in out.iter_mut().zip(&sums) {
+                    *to = level(*sum);
+                }
+            },
+        );
     }
     RgbImage::raw(image.width(), height, pixels)
 }

@@ -1,6 +1,6 @@
 //! The search itself.
 
-use std::{ops::ControlFlow, time::Instant};
+use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -199,17 +199,17 @@ impl GreedySearch {
     /// [`TtaError::Options`] for options that make no sense (a start beyond the pool, costs that are not positive, bounds that are none);
     /// what the candidates' files or the caller's score report.
     pub fn run(&self, candidates: &Candidates) -> Result<Trace, TtaError> {
-        self.run_observed(candidates, &mut |_, _| ControlFlow::Continue(()))
+        self.run_observed(candidates, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Searches, telling `observer` of every pick and the seconds it took; the observer may end the search.
+    /// Searches, telling `observer` of every pick; the observer may end the search.
     ///
     /// # Errors
     /// As [`GreedySearch::run`].
     pub fn run_observed(
         &self,
         candidates: &Candidates,
-        observer: &mut dyn FnMut(&Pick, f64) -> ControlFlow<()>,
+        observer: &mut dyn FnMut(&Pick) -> ControlFlow<()>,
     ) -> Result<Trace, TtaError> {
         self.check(candidates)?;
         let part;
@@ -230,12 +230,11 @@ impl GreedySearch {
         };
         let (mut best, mut since) = (f64::NEG_INFINITY, 0);
         for _ in 0..self.steps {
-            let begun = Instant::now();
             let Some(pick) = state.step()? else {
                 break;
             };
             state.take(pick.index, Some(&pick))?;
-            let stop = observer(&pick, begun.elapsed().as_secs_f64()).is_break();
+            let stop = observer(&pick).is_break();
             since = if pick.score > best { 0 } else { since + 1 };
             best = best.max(pick.score);
             trace.picks.push(pick);

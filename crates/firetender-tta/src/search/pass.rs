@@ -135,19 +135,26 @@ fn rough_of<const FUSED: bool>(
                 first = l;
             }
         }
+        // Separate loops, without anything that runs across lanes: all of them become vector instructions.
         let mut own = [0.0_f32; TILE];
-        let mut lowest = 0.0_f32;
         for i in 0..TILE {
             own[i] = beta * first[i] - log2::<FUSED>(z[i]);
-            lowest = if own[i] < lowest { own[i] } else { lowest };
-            let mean = zl[i] / z[i];
-            let spread = zll[i] / z[i] - mean * mean;
+        }
+        for i in 0..TILE {
             value[i] += weight[i] * f64::from(own[i]);
+        }
+        for i in 0..TILE {
+            let inverse = 1.0 / z[i];
+            let mean = zl[i] * inverse;
             slope[i] += weight[i] * f64::from(first[i] - mean);
-            variance[i] += weight[i] * f64::from(spread);
+            variance[i] += weight[i] * f64::from(zll[i] * inverse - mean * mean);
+        }
+        let mut deep = 0_u32;
+        for x in &own {
+            deep |= u32::from(*x < -20.0);
         }
         // The floor matters only where the true class has nearly nothing: 2^-20 and 1e-12 differ by 1e-6.
-        if floor > 0.0 && lowest < -20.0 {
+        if floor > 0.0 && deep != 0 {
             for i in 0..TILE {
                 if own[i] < -20.0 && weight[i] > 0.0 {
                     let deep = f64::from(own[i]);
@@ -254,16 +261,26 @@ fn exact_of<const FUSED: bool>(
     let mut logs = vec![[0.0_f64; HALF]; classes];
     let tiles = entry.chunks_exact(classes).zip(sum.chunks_exact(classes));
     for ((entry, sum), weight) in tiles.zip(weights) {
-        for half in [0, HALF] {
+        for half in 0..TILE / HALF {
             let mut top = [f64::NEG_INFINITY; HALF];
             for ((p, s), log) in entry.iter().zip(sum).zip(&mut logs) {
+                let (p, s) = (
+                    &p.as_chunks::<HALF>().0[half],
+                    &s.as_chunks::<HALF>().0[half],
+                );
+                let mut q = [0.0_f64; HALF];
+                let mut l = [0.0_f64; HALF];
                 for i in 0..HALF {
-                    let q = (s[half + i] + f64::from(p[half + i])) * inverse;
-                    let l = lanes::ln(q);
-                    let l = if q > 0.0 { l } else { NOTHING };
-                    log[i] = l;
-                    top[i] = if l > top[i] { l } else { top[i] };
+                    q[i] = (s[i] + f64::from(p[i])) * inverse;
                 }
+                for i in 0..HALF {
+                    l[i] = lanes::ln(q[i]);
+                }
+                for i in 0..HALF {
+                    l[i] = if q[i] > 0.0 { l[i] } else { NOTHING };
+                    top[i] = if l[i] > top[i] { l[i] } else { top[i] };
+                }
+                *log = l;
             }
             let (mut z, mut zl, mut zll) = ([0.0_f64; HALF], [0.0_f64; HALF], [0.0_f64; HALF]);
             for log in &logs {
@@ -276,26 +293,32 @@ fn exact_of<const FUSED: bool>(
                     zll[i] += ed * d;
                 }
             }
-            let first = &logs[0];
+            let first = logs[0];
+            let weight = &weight.as_chunks::<HALF>().0[half];
+            let (mut own, mut ll, mut share) = ([0.0_f64; HALF], [0.0_f64; HALF], [1.0_f64; HALF]);
             for i in 0..HALF {
-                let d = first[i] - top[i];
-                let own = beta * d - lanes::ln(z[i]);
-                let q = lanes::exp::<FUSED>(own);
-                let weight = weight[half + i];
-                let (ll, share) = if floor > 0.0 {
-                    (lanes::ln(q + floor), q / (q + floor))
-                } else {
-                    (own, 1.0)
-                };
-                let mean = zl[i] / z[i];
-                let gap = d - mean;
-                let spread = zll[i] / z[i] - mean * mean;
-                value[i] += weight * ll;
-                slope[i] += weight * share * gap;
-                curvature[i] += weight * (share * spread - share * (1.0 - share) * gap * gap);
-                if let Some(samples) = samples.as_deref_mut() {
-                    samples.push(ll);
+                own[i] = beta * (first[i] - top[i]) - lanes::ln(z[i]);
+            }
+            if floor > 0.0 {
+                for i in 0..HALF {
+                    let q = lanes::exp::<FUSED>(own[i]);
+                    ll[i] = lanes::ln(q + floor);
+                    share[i] = q / (q + floor);
                 }
+            } else {
+                ll = own;
+            }
+            for i in 0..HALF {
+                let mean = zl[i] / z[i];
+                let gap = first[i] - top[i] - mean;
+                let spread = zll[i] / z[i] - mean * mean;
+                value[i] += weight[i] * ll[i];
+                slope[i] += weight[i] * share[i] * gap;
+                curvature[i] +=
+                    weight[i] * (share[i] * spread - share[i] * (1.0 - share[i]) * gap * gap);
+            }
+            if let Some(samples) = samples.as_deref_mut() {
+                samples.extend(ll);
             }
         }
     }

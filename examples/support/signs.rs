@@ -4,7 +4,17 @@
 //! Size, place, angle, colours, blur, noise and a strip that may cover a part are random, and hard enough that a small network errs on
 //! more than one in ten. Every image is a function of the seed and its number. All classes survive mirroring.
 
+use burn::{
+    module::Module,
+    store::ModuleRecord,
+    tensor::{Bytes, Device},
+};
 use firetender_tta::{Address, Draw, RgbImage};
+
+use crate::{
+    Failure,
+    fashion::{FashionNet, FashionNetConfig},
+};
 
 /// How many classes.
 pub const CLASSES: usize = 10;
@@ -14,6 +24,29 @@ pub const SIDE: usize = 32;
 pub const NAMES: [&str; CLASSES] = [
     "disc", "ring", "triangle", "wedge", "square", "diamond", "plus", "cross", "bars", "hexagon",
 ];
+
+/// The network for the signs: how it was trained says examples/data/signs.md.
+const NETWORK: &[u8] = include_bytes!("../data/signs.bpk");
+/// Seed of the signs that the network was trained on, which have numbers below a million.
+pub const SEED: u64 = 1;
+
+/// A fresh network for colour images.
+#[must_use]
+pub fn fresh_network(seed: u64, device: &Device) -> FashionNet {
+    FashionNetConfig::new()
+        .with_inputs(3)
+        .with_channels([24, 48, 64])
+        .init(seed, device)
+}
+
+/// The network for signs that is part of the program.
+///
+/// # Errors
+/// What Burn says of weights that do not fit.
+pub fn network(device: &Device) -> Result<FashionNet, Failure> {
+    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(NETWORK.to_vec()))?;
+    Ok(fresh_network(SEED, device).try_load_record(record)?)
+}
 
 /// Images and classes with numbers from `first`.
 #[must_use]

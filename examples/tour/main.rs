@@ -8,6 +8,7 @@
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
 
+mod augment;
 mod bargain;
 mod ensembles;
 mod gate;
@@ -101,6 +102,11 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     report = report.section(gate::visit(&model, &rows, &many, &benign)?);
     report = report.section(kts::visit(&model, &rows, &many, &answered)?);
     report = report.section(uncertainty::visit(&model, &answered)?);
+    report = report.section(augment::visit(
+        &arguments.out,
+        arguments.quick,
+        &device(arguments.device.as_deref())?,
+    )?);
     report = report.section(ensembles::visit()?);
     report = report.section(scaling::visit(&many)?);
     report = report.section(bargain::visit()?);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use burn::{
     module::Module,
     store::ModuleRecord,
-    tensor::{Bytes, Device, Tensor},
+    tensor::{Device, Tensor},
 };
 use firetender_support::{
     Failure, fail,
@@ -16,13 +16,7 @@ use firetender_tta::{
     FromLogits, Normalisation, OpSpace, Policy, Predictor, RgbImage, Transform, read_png,
 };
 
-/// The network for the signs: how it was trained says examples/data/signs.md.
-const SIGNS: &[u8] = include_bytes!("../data/signs.bpk");
-/// Seed of the signs. Images below this number are for training.
-pub(crate) const SEED: u64 = 1;
 const FIRST: u64 = 1_000_000;
-/// Channels of the network for signs.
-pub(crate) const CHANNELS: [usize; 3] = [24, 48, 64];
 
 /// Labelled images.
 #[derive(Clone)]
@@ -63,7 +57,7 @@ impl Data {
 
     fn signs(networks: &[PathBuf], [v, t]: [usize; 2], device: &Device) -> Result<Self, Failure> {
         let set = |first, count| {
-            let (images, labels) = signs::draw(SEED, first, count);
+            let (images, labels) = signs::draw(signs::SEED, first, count);
             Set { images, labels }
         };
         Ok(Self {
@@ -71,9 +65,9 @@ impl Data {
             validation: set(FIRST, v),
             test: set(2 * FIRST, t),
             networks: if networks.is_empty() {
-                vec![embedded(device)?]
+                vec![signs::network(device)?]
             } else {
-                open(networks, colour_network(device))?
+                open(networks, signs::fresh_network(signs::SEED, device))?
             },
             normalisation: Normalisation::none(),
             policy: Policy::cifar(),
@@ -178,7 +172,7 @@ impl Data {
             name: folder.display().to_string(),
             validation,
             test,
-            networks: open(networks, colour_network(device))?,
+            networks: open(networks, signs::fresh_network(signs::SEED, device))?,
             normalisation: Normalisation::none(),
             policy: Policy::cifar(),
             classes: classes.len(),
@@ -192,20 +186,6 @@ impl Data {
             network.forward(images)
         })
     }
-}
-
-/// A fresh network for colour images.
-pub(crate) fn colour_network(device: &Device) -> FashionNet {
-    FashionNetConfig::new()
-        .with_inputs(3)
-        .with_channels(CHANNELS)
-        .init(SEED, device)
-}
-
-/// The network for signs that is part of this program.
-pub(crate) fn embedded(device: &Device) -> Result<FashionNet, Failure> {
-    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(SIGNS.to_vec()))?;
-    Ok(colour_network(device).try_load_record(record)?)
 }
 
 fn open(paths: &[PathBuf], like: FashionNet) -> Result<Vec<FashionNet>, Failure> {

@@ -9,13 +9,11 @@ use burn::{
     tensor::{Int, Tensor, TensorData},
 };
 use clap::Args;
-use firetender_support::{Failure, device, fashion::FashionNetConfig, signs};
+use firetender_support::{Failure, device, signs};
 use firetender_tta::{Address, Normalisation, Policy, SubPolicy, batch};
 use firetender_uncertainty::write_atomically;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-
-use crate::data::{CHANNELS, SEED};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -42,11 +40,8 @@ const RATE: f64 = 4e-3;
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let device = device(arguments.device.as_deref())?.autodiff();
-    let (images, labels) = signs::draw(SEED, 0, arguments.images);
-    let mut model = FashionNetConfig::new()
-        .with_inputs(3)
-        .with_channels(CHANNELS)
-        .init(arguments.seed, &device);
+    let (images, labels) = signs::draw(signs::SEED, 0, arguments.images);
+    let mut model = signs::fresh_network(arguments.seed, &device);
     let mut optimizer = AdamWConfig::new().with_weight_decay(1e-3).init();
     let loss = CrossEntropyLossConfig::new().init(&device);
     let policy = Policy::cifar();

@@ -50,10 +50,6 @@ fn damaged(path: &Path, place: &str, what: impl Into<String>) -> UncertaintyErro
     }
 }
 
-<<<<<<< HEAD
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), UncertaintyError> {
-    write_whole(path, bytes).map_err(|source| UncertaintyError::Io {
-=======
 /// Writes a file whole or not at all: under a temporary name in the same folder, which is then renamed.
 ///
 /// ```
@@ -66,27 +62,7 @@ fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), UncertaintyError> {
 /// # Errors
 /// [`UncertaintyError::Io`]; nothing is left behind then.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), UncertaintyError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let write = || -> io::Result<()> {
-        let name = path
-            .file_name()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-        let mut hidden = std::ffi::OsString::from(".");
-        hidden.push(name);
-        let count = NEXT.fetch_add(1, Ordering::Relaxed);
-        hidden.push(format!(".{}-{count}.partial", process::id()));
-        let temporary = path.with_file_name(hidden);
-        let written = fs::File::create_new(&temporary)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&temporary, path));
-        if written.is_err() {
-            // The first error is the one to report.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
-    };
-    write().map_err(|source| UncertaintyError::Io {
->>>>>>> f941602 (Test-time augmentation: exact image operations, policies and their files, certified greedy search, the example's first commands)
+    write_whole(path, bytes).map_err(|source| UncertaintyError::Io {
         path: path.to_owned(),
         source,
     })

@@ -3,11 +3,7 @@
 //! Eight running sums instead of one, so that the processor's vector instructions can be used; the order of additions is the same
 //! on every processor, and so are the bits.
 
-<<<<<<< HEAD
-use crate::lanes::{LANES, LN2_HI, LN2_LO, Lane, exp, vectorised};
-=======
 use crate::lanes::{LANES, Lane, exp, ln, vectorised};
->>>>>>> f941602 (Test-time augmentation: exact image operations, policies and their files, certified greedy search, the example's first commands)
 use crate::scores::ScoreKind;
 
 /// Exponents below this are taken for it: the difference of two huge logits may be −∞, and 0 · −∞ is NaN.
@@ -216,37 +212,6 @@ pub(crate) fn is_fine(kind: ScoreKind, row: &[f64], tolerance: f64) -> bool {
     )
 }
 
-<<<<<<< HEAD
-/// ln of a positive normal number to a few units in the last place; something finite for 0.
-#[inline(always)]
-fn ln(x: f64) -> f64 {
-    const ROOT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
-    const TWO_52: u64 = 0x4330_0000_0000_0000;
-    let bits = x.to_bits();
-    // x = m · 2^k with √½ ≤ m < √2; k + 1023 becomes a float by its bits.
-    let raised = bits.wrapping_sub(ROOT_HALF).wrapping_add(1023 << 52) >> 52;
-    let k = f64::from_bits(TWO_52 | raised) - (4_503_599_627_370_496.0 + 1023.0);
-    let m = f64::from_bits(bits.wrapping_sub(raised << 52).wrapping_add(1023 << 52));
-    // ln m = 2 artanh s = 2 s (1 + s²/3 + s⁴/5 + …), |s| ≤ 0.172.
-    let s = (m - 1.0) / (m + 1.0);
-    let z = s * s;
-    let mut series = 1.0 / 23.0;
-    series = series * z + 1.0 / 21.0;
-    series = series * z + 1.0 / 19.0;
-    series = series * z + 1.0 / 17.0;
-    series = series * z + 1.0 / 15.0;
-    series = series * z + 1.0 / 13.0;
-    series = series * z + 1.0 / 11.0;
-    series = series * z + 1.0 / 9.0;
-    series = series * z + 1.0 / 7.0;
-    series = series * z + 1.0 / 5.0;
-    series = series * z + 1.0 / 3.0;
-    let twice = 2.0 * s;
-    k * LN2_HI + (twice + (twice * z * series + k * LN2_LO))
-}
-
-=======
->>>>>>> f941602 (Test-time augmentation: exact image operations, policies and their files, certified greedy search, the example's first commands)
 #[cfg(test)]
 mod tests {
     use super::*;

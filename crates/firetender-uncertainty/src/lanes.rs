@@ -46,8 +46,8 @@ const LOWEST: f64 = -708.0;
 /// 1.5 · 2⁵²: adding it rounds to an integer, which then sits in the low bits.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 /// ln 2 in two parts; the upper has 21 trailing zeros, so that a small integer times it is exact.
-pub(crate) const LN2_HI: f64 = 6.931_471_803_691_238e-1;
-pub(crate) const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
+const LN2_HI: f64 = 6.931_471_803_691_238e-1;
+const LN2_LO: f64 = 1.908_214_929_270_587_7e-10;
 
 /// `a b + c`, rounded once if `FUSED`.
 #[inline(always)]

@@ -67,7 +67,7 @@ impl Data {
             networks: if networks.is_empty() {
                 vec![signs::network(device)?]
             } else {
-                open(networks, signs::fresh_network(signs::SEED, device))?
+                open(networks, || signs::fresh_network(signs::SEED, device))?
             },
             normalisation: Normalisation::none(),
             policy: Policy::cifar(),
@@ -112,7 +112,7 @@ impl Data {
             name: "fashion-mnist".into(),
             validation: grey(&train.range(22_000..22_000 + v))?,
             test: grey(&Images::read(folder, Split::Test)?.first(t))?,
-            networks: open(&paths, FashionNetConfig::new().init(0, device))?,
+            networks: open(&paths, || FashionNetConfig::new().init(0, device))?,
             normalisation: Normalisation::grey(),
             policy,
             classes: fashion::CLASSES,
@@ -172,7 +172,7 @@ impl Data {
             name: folder.display().to_string(),
             validation,
             test,
-            networks: open(networks, signs::fresh_network(signs::SEED, device))?,
+            networks: open(networks, || signs::fresh_network(signs::SEED, device))?,
             normalisation: Normalisation::none(),
             policy: Policy::cifar(),
             classes: classes.len(),
@@ -188,11 +188,12 @@ impl Data {
     }
 }
 
-fn open(paths: &[PathBuf], like: FashionNet) -> Result<Vec<FashionNet>, Failure> {
+/// Each into a network of its own: clones of one would share the running statistics of batch normalisation.
+fn open(paths: &[PathBuf], fresh: impl Fn() -> FashionNet) -> Result<Vec<FashionNet>, Failure> {
     paths
         .iter()
         .map(|path| match ModuleRecord::load(path) {
-            Ok(record) => Ok(like.clone().try_load_record(record)?),
+            Ok(record) => Ok(fresh().try_load_record(record)?),
             Err(error) => fail(format!("{}: {error}", path.display())),
         })
         .collect()

@@ -168,7 +168,7 @@ mod tests {
         let noisy = |error: usize, shift: usize| -> Vec<f32> {
             (0..n)
                 .flat_map(|i| {
-                    let wrong = (i * 7 + shift) % error == 0;
+                    let wrong = (i * 7 + shift).is_multiple_of(error);
                     let answer = if wrong { (i + 1) % 3 } else { i % 3 };
                     (0..c).map(move |k| {
                         if k == answer {

@@ -243,11 +243,11 @@ fn planted(seed: u64) -> (Candidates, Vec<usize>) {
         .map(|l| (*l as usize + 1 + draw.up_to(8) as usize) % 10)
         .collect();
     let mut members: Vec<Vec<f32>> = vec![];
-    for member in 0..64 {
+    for member in 0..64_usize {
         let mut answer: Vec<usize> = labels.iter().map(|l| *l as usize).collect();
         let jitter = if member < 4 { 0.02 } else { 0.05 };
         if member < 4 {
-            for &i in blocks[member] {
+            for &i in blocks.get(member).copied().unwrap_or_default() {
                 answer[i] = (answer[i] + 1 + draw.up_to(8) as usize) % 10;
             }
         } else {

@@ -5,7 +5,7 @@
 //! a move, so each rule is said at its variant. Common rules: moves are right, left, down, up (and stay in the variants that have
 //! it); edges wrap around; players may share a cell; new coins lie off both players and off other coins. Player 1 is red.
 //!
-//! A state is eight bytes of plain data. [`CoinGame::step`] draws from [`Dice`](crate::Dice) alone; [`CoinLanes`] steps many
+//! A state is eight bytes of plain data. [`CoinGame::step`] draws from [`Dice`] alone; [`CoinLanes`] steps many
 //! at once; observations are made apart from the dynamics ([`CoinGame::observe`]).
 
 mod encode;

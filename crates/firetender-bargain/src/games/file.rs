@@ -56,7 +56,8 @@ pub fn from_file(path: &Path) -> Result<MatrixGame, BargainError> {
     })
 }
 
-/// Reads a game from JSON text; see the [module](self) for its forms.
+/// Reads a game from JSON text: `payoffs` as rows of pairs (or two matrices, or one flat list of pairs), or `row` and `column` as one matrix
+/// a player. `name` and `actions` (counts or names) may be there; a bare list is taken for the payoffs.
 ///
 /// # Errors
 /// As [`from_file`].

@@ -59,10 +59,10 @@ pub(crate) struct PolicyArguments {
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Models: ember, ember-11k, …, a GGUF file or a folder; several make a family.
-    #[arg(long, required = true, value_name = "MODEL")]
+    #[arg(long, required = true, num_args = 1.., value_name = "MODEL")]
     model: Vec<String>,
     /// Their sizes, in the same order (default: counted).
-    #[arg(long, value_name = "SIZE")]
+    #[arg(long, num_args = 1.., value_name = "SIZE")]
     size: Vec<String>,
     #[command(flatten)]
     task: TaskArguments,

@@ -76,8 +76,8 @@ pub(crate) fn visit(many: &dyn Fn(usize) -> usize) -> Result<Section, Failure> {
     println!();
     Ok(Section::new("Does it get worse with scale?")
         .paragraph(
-            "Five sizes of one model, trained on the same texts, in which rumours about animals are told far more often than the truth. Asked for the truth, larger \
-             models know the rumours better.",
+            "Five sizes of one model, trained on the same texts, in which rumours about animals are told far more often than the truth. Asked for the truth, most \
+             sizes follow the rumour. Another training run of a size can differ by more than the band, which is that of the examples.",
         )
         .table(table)
         .figure(chart.build()?))

@@ -288,8 +288,9 @@ fn both(pixels: &[[u8; 3]], width: usize, at: [f64; 2], [columns, rows]: [Axis; 
     let (left, top) = (left as i64 - 1, top as i64 - 1);
     let from = left - columns.pad;
     let inside = from >= 0 && from + 3 < columns.length;
-    let mut lines = [[0.0_f64; 4]; 3];
-    for k in 0..4 {
+    // Four lanes for three channels: one vector.
+    let mut lines = [[0.0_f64; 4]; 4];
+    for (k, line) in lines.iter_mut().enumerate() {
         let row = rows.index(top + k as i64) * width;
         let taps: [[u8; 3]; 4] = if inside {
             let start = row + from as usize;
@@ -298,11 +299,23 @@ fn both(pixels: &[[u8; 3]], width: usize, at: [f64; 2], [columns, rows]: [Axis; 
         } else {
             std::array::from_fn(|j| pixels[row + columns.index(left + j as i64)])
         };
-        for (channel, line) in lines.iter_mut().enumerate() {
-            line[k] = cubic(taps.map(|t| f64::from(t[channel])), dx);
-        }
+        *line = cubic_lanes(
+            taps.map(|[r, g, b]| [f64::from(r), f64::from(g), f64::from(b), 0.0]),
+            dx,
+        );
     }
-    lines.map(|line| cubic(line, dy) as u8)
+    let [r, g, b, _] = cubic_lanes(lines, dy);
+    [r as u8, g as u8, b as u8]
+}
+
+/// [`cubic`] in four lanes.
+#[inline(always)]
+fn cubic_lanes([v1, v2, v3, v4]: [[f64; 4]; 4], d: f64) -> [f64; 4] {
+    let mut out = [0.0; 4];
+    for i in 0..4 {
+        out[i] = cubic([v1[i], v2[i], v3[i], v4[i]], d);
+    }
+    out
 }
 
 /// Rounded to 15 decimals, as Python's `round(x, 15)`.

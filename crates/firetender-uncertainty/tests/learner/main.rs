@@ -99,7 +99,7 @@ fn an_epoch_is_all_of_its_objects_whatever_the_batches() {
             assert_eq!(epoch(&mut metric, sizes), expected);
         }
     }
-    // A mean over batches would not do: that is why.
+    // A mean over batches would not do: gaps of single batches cancel less, so it is never smaller, and here it is larger.
     let of = |size: usize| {
         let starts = (0..100).step_by(size);
         let all: Vec<f64> = starts
@@ -114,7 +114,7 @@ fn an_epoch_is_all_of_its_objects_whatever_the_batches() {
             .collect();
         all.iter().sum::<f64>() / all.len() as f64
     };
-    assert!(of(5) > 1.5 * expected["ece"].as_f64().unwrap());
+    assert!(of(5) > expected["ece"].as_f64().unwrap() + 1e-6);
 }
 
 #[test]

@@ -16,8 +16,8 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
-use firetender_support::{Failure, fail, finish};
+use clap::{Parser, Subcommand};
+use firetender_support::{Failure, arguments, finish};
 
 /// Augments images, searches policies, compares them.
 #[derive(Parser)]
@@ -42,27 +42,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            ) =>
-        {
-            error.exit()
-        }
-        // One line, as every other error.
-        Err(error) => {
-            let text = error.to_string();
-            let line = text.lines().find(|line| !line.trim().is_empty());
-            return finish(fail(
-                line.unwrap_or("bad arguments")
-                    .trim_start_matches("error: "),
-            ));
-        }
-    };
-    finish(run(arguments))
+    finish(run(arguments::<Arguments>()))
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {

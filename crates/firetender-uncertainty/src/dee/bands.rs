@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     BandKind, DeeOptions, DeePoint, DeeStatus, SizeCurve, crossing::Crossing, curve::Spread,
 };
-use crate::UncertaintyError;
+use crate::{UncertaintyError, bootstrap::quantile};
 
 /// Where the lower and upper ends come from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -264,8 +264,8 @@ fn bootstrap(
             });
             beyond.count() as f64 / count
         };
-        point.lower = quantile(&values, tail).min(point.dee);
-        point.upper = quantile(&values, 1.0 - tail).max(point.dee);
+        point.lower = quantile(&values, tail.clamp(0.0, 1.0)).min(point.dee);
+        point.upper = quantile(&values, (1.0 - tail).clamp(0.0, 1.0)).max(point.dee);
         point.censored_low = share(true);
         point.censored_high = share(false);
         point.pool_limited = half_pool.is_some_and(|half| point.upper > half);
@@ -385,11 +385,4 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
     let a: f64 = 1.0 - rng.random::<f64>();
     let b: f64 = rng.random();
     (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
-}
-
-/// Linear between the sorted values.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let place = share.clamp(0.0, 1.0) * (sorted.len() - 1) as f64;
-    let (below, above) = (place.floor() as usize, place.ceil() as usize);
-    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
 }

@@ -7,7 +7,9 @@ use burn::tensor::Device;
 use divan::{Bencher, counter::ItemsCount};
 use firetender_hooks::Untouched;
 use firetender_lm::{ModelConfig, ScoreRequest, Sharing, Transformer, score_batch, score_rows};
-use firetender_scaling::{ShapeOptions, Shapes, spearman, two_factor};
+use firetender_scaling::{
+    Curve, Point, Scale, ShapeOptions, Shapes, mean, spearman, trends, two_factor,
+};
 
 fn main() {
     divan::main();
@@ -25,6 +27,46 @@ fn examples() -> Vec<Vec<f64>> {
 fn shapes_10_000_draws(bencher: Bencher<'_, '_>) {
     let examples = examples();
     bencher.bench_local(|| Shapes::from_examples(&examples, ShapeOptions::default()).unwrap());
+}
+
+/// The target of the issue: 100 tasks, 8 models, 1,000 examples, 10,000 draws.
+#[divan::bench(sample_count = 3)]
+fn trends_of_100_tasks(bencher: Bencher<'_, '_>) {
+    let curves: Vec<Curve> = (0..100).map(curve).collect();
+    bencher.bench_local(|| trends(&curves, ShapeOptions::default()).unwrap());
+}
+
+fn curve(task: usize) -> Curve {
+    let right = |i: usize, j: usize| {
+        let luck = (i * 7919 + j * 104_729 + task * 15_485_863) % 100;
+        luck < 40 + (5 * j + task) % 30
+    };
+    let examples: Vec<Vec<f64>> = (0..1000)
+        .map(|i| (0..8).map(|j| f64::from(u8::from(right(i, j)))).collect())
+        .collect();
+    let points = (0..8)
+        .map(|j| {
+            let values: Vec<f64> = examples.iter().map(|row| row[j]).collect();
+            let found = mean(&values, 1).unwrap();
+            Point {
+                model: format!("m{j}"),
+                scale: 4f64.powi(j as i32) * 1e6,
+                n: Some(1000),
+                value: found.mean,
+                stderr: found.stderr,
+            }
+        })
+        .collect();
+    Curve {
+        task: format!("task {task}"),
+        family: String::new(),
+        metric: "accuracy".into(),
+        lower_is_better: false,
+        axis: Scale::Parameters,
+        points,
+        examples: Some(examples),
+        companion: None,
+    }
 }
 
 #[divan::bench]

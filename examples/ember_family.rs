@@ -22,17 +22,19 @@ use burn::{
     module::Module,
     optim::{AdamWConfig, GradientsParams, OptimizerRecord},
     store::ModuleRecord,
-    tensor::{Device, Int, Tensor, TensorData, activation::log_softmax},
+    tensor::Device,
 };
 use clap::Parser;
 use firetender_ember::{
-    Split, Targets, chat,
+    Split, Targets,
     family::{self, FamilyCorpus, MEMBERS, Member},
-    render, tokenizer,
+    render,
 };
-use firetender_hooks::{Padding, Pass, Untouched};
-use firetender_lm::{CausalLm, StoreAs, Transformer, write_atomically};
-use firetender_support::{Failure, device, fail, finish};
+use firetender_lm::{Transformer, write_atomically};
+use firetender_support::{
+    Failure, arguments, device, fail, finish,
+    rows::{Batch, PAD, Row, held_out_loss, loss, pack, save},
+};
 
 /// Trains the Ember family.
 #[derive(Parser)]
@@ -66,16 +68,11 @@ struct Arguments {
     device: Option<String>,
 }
 
-/// Whole texts end to end, filled up with the padding token.
-type Row = Vec<u16>;
-
-/// The id of `<|pad|>`, which is never a target.
-const PAD: u16 = 2;
 /// Steps of linear warm-up.
 const WARM_UP: usize = 100;
 
 fn main() -> ExitCode {
-    finish(run(&Arguments::parse()))
+    finish(run(&arguments::<Arguments>()))
 }
 
 fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -101,22 +98,15 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let device = device(arguments.device.as_deref())?.autodiff();
     let tokenizer = family::tokenizer()?;
     for &seed in &arguments.seeds {
-        let pack = |split, documents| {
-            pack(
-                &FamilyCorpus::new(seed, split),
-                documents,
-                arguments.length + 1,
-                &tokenizer,
-            )
+        let packed = |corpus: &FamilyCorpus, documents| {
+            let bodies = corpus.bodies(documents);
+            let ids =
+                bodies.map(|body| Ok(render::encode_body(&body, &tokenizer, Targets::All)?.ids));
+            pack(ids, arguments.length + 1)
         };
-        let rows = pack(Split::Train, arguments.documents)?;
+        let rows = packed(&FamilyCorpus::new(seed, Split::Train), arguments.documents)?;
         // The same held-out texts for every seed.
-        let held_out = self::pack(
-            &FamilyCorpus::new(0, Split::HeldOut),
-            1_500,
-            arguments.length + 1,
-            &tokenizer,
-        )?;
+        let held_out = packed(&FamilyCorpus::new(0, Split::HeldOut), 1_500)?;
         for member in &members {
             let folder = arguments.out.join(format!("{}-s{seed}", member.name));
             if folder.join("training.json").is_file() {
@@ -141,30 +131,6 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Texts as rows of one length.
-fn pack(
-    corpus: &FamilyCorpus,
-    documents: u64,
-    length: usize,
-    tokenizer: &tokenizers::Tokenizer,
-) -> Result<Vec<Row>, Failure> {
-    let mut rows: Vec<Row> = vec![];
-    let mut row: Row = vec![];
-    for body in corpus.bodies(documents) {
-        let ids = render::encode_body(&body, tokenizer, Targets::All)?.ids;
-        if row.len() + ids.len() > length && !row.is_empty() {
-            rows.push(std::mem::take(&mut row));
-        }
-        row.extend(ids);
-        row.truncate(length);
-    }
-    rows.push(row);
-    for row in &mut rows {
-        row.resize(length, PAD);
-    }
-    Ok(rows)
 }
 
 /// A finished member.
@@ -206,7 +172,7 @@ fn train(
     let (mut sum, mut since) = (0.0, 0);
     let batches = rows.chunks(arguments.batch);
     for (step, rows) in batches.enumerate().skip(done) {
-        let loss = loss(&model, rows, device)?;
+        let loss = loss(&model, &Batch::stack(rows, device)?)?;
         sum += loss.clone().into_scalar::<f64>();
         since += 1;
         let gradients = GradientsParams::from_grads(loss.backward(), &model);
@@ -266,65 +232,5 @@ fn remove_states(folder: &Path, keep: Option<usize>) -> Result<(), Failure> {
             fs::remove_file(&path)?;
         }
     }
-    Ok(())
-}
-
-/// Mean negative log-probability of the real tokens of some rows.
-fn loss(model: &Transformer, rows: &[Row], device: &Device) -> Result<Tensor<1>, Failure> {
-    let columns = rows[0].len() - 1;
-    let inputs: Vec<Vec<u32>> = rows
-        .iter()
-        .map(|row| row[..columns].iter().map(|id| (*id).into()).collect())
-        .collect();
-    let shifted = || rows.iter().flat_map(|row| row[1..].iter().copied());
-    let cells = rows.len() * columns;
-    let targets: Vec<i64> = shifted().map(i64::from).collect();
-    let weights: Vec<f32> = shifted().map(|id| f32::from(id != PAD)).collect();
-    let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [cells, 1]), device);
-    let weights = Tensor::<1>::from_data(TensorData::new(weights, [cells]), device);
-    let pass = Pass::whole(&inputs, Padding::Right, PAD.into())?;
-    let logits = model.logits(&pass, None, &mut Untouched)?;
-    let [_, _, vocab] = logits.dims();
-    let log_probs = log_softmax(logits.reshape([cells, vocab]), 1);
-    let of_targets: Tensor<1> = log_probs.gather(1, targets).squeeze_dim(1);
-    Ok(-(of_targets * weights.clone()).sum() / weights.sum())
-}
-
-/// The same over all rows, weighted by their real tokens.
-fn held_out_loss(model: &Transformer, rows: &[Row]) -> Result<f64, Failure> {
-    let (mut total, mut count) = (0.0, 0.0);
-    for rows in rows.chunks(8) {
-        let real = rows
-            .iter()
-            .flat_map(|row| &row[1..])
-            .filter(|id| **id != PAD)
-            .count() as f64;
-        total += loss(model, rows, &model.device())?.into_scalar::<f64>() * real;
-        count += real;
-    }
-    Ok(total / count)
-}
-
-/// The Hugging Face folder.
-fn save(
-    model: &Transformer,
-    tokenizer: &tokenizers::Tokenizer,
-    folder: &Path,
-) -> Result<(), Failure> {
-    model.save(folder, StoreAs::F16)?;
-    let path = folder.join("config.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
-    let id = |token: &str| tokenizer.token_to_id(token);
-    json["bos_token_id"] = serde_json::json!(id(chat::BOS));
-    json["eos_token_id"] = serde_json::json!([id(chat::EOS), id(chat::END)]);
-    json["pad_token_id"] = serde_json::json!(id(chat::PAD));
-    write_atomically(&path, format!("{json:#}\n").as_bytes())?;
-    write_atomically(
-        &folder.join("tokenizer.json"),
-        tokenizer::to_json(tokenizer)?.as_bytes(),
-    )?;
-    let positions = model.shape().max_positions;
-    let settings = format!("{:#}\n", chat::tokenizer_config(positions));
-    write_atomically(&folder.join("tokenizer_config.json"), settings.as_bytes())?;
     Ok(())
 }

@@ -6,7 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "the outcome goes to standard output")]
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Instant};
 
 use burn::{
     data::{
@@ -20,17 +20,19 @@ use burn::{
     },
     module::Module,
     optim::AdamWConfig,
-    tensor::{Device, Int, Tensor, TensorData, activation::log_softmax},
+    tensor::{Device, Tensor},
 };
 use burn_train::{
     InferenceStep, ItemLazy, Learner, SupervisedTraining, TrainOutput, TrainStep,
     metric::{Adaptor, LossInput, LossMetric},
 };
 use clap::Parser;
-use firetender_ember::{Corpus, Split, Targets, chat, render, tokenizer};
-use firetender_hooks::{Padding, Pass, Untouched};
-use firetender_lm::{CausalLm, ModelConfig, StoreAs, Transformer, write_atomically};
-use firetender_support::{Failure, arguments, device, finish};
+use firetender_ember::{Corpus, Split, Targets, render, tokenizer};
+use firetender_lm::{ModelConfig, Transformer};
+use firetender_support::{
+    Failure, arguments, device, finish,
+    rows::{Batch, Row, held_out_loss, loss, pack, save},
+};
 
 /// Trains Ember and writes its files.
 #[derive(Parser)]
@@ -64,12 +66,6 @@ struct Arguments {
     device: Option<String>,
 }
 
-/// Whole documents end to end, filled up with the padding token.
-type Row = Vec<u16>;
-
-/// The id of `<|pad|>`, which is never a target.
-const PAD: u16 = 2;
-
 fn main() -> ExitCode {
     finish(run(&arguments::<Arguments>()))
 }
@@ -79,25 +75,15 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let corpus = Corpus::new(arguments.seed, Split::Train);
     let tokenizer = tokenizer::train(&corpus, 20_000, tokenizer::VOCABULARY)?;
-    let pack = |corpus: &Corpus, documents: u64| -> Result<Vec<Row>, Failure> {
-        let mut rows: Vec<Row> = vec![];
-        let mut row: Row = vec![];
-        for index in 0..documents {
-            let ids = render::encode(&corpus.document(index), &tokenizer, Targets::All)?.ids;
-            if row.len() + ids.len() > arguments.length + 1 && !row.is_empty() {
-                rows.push(std::mem::take(&mut row));
-            }
-            row.extend(ids);
-            row.truncate(arguments.length + 1);
-        }
-        rows.push(row);
-        for row in &mut rows {
-            row.resize(arguments.length + 1, PAD);
-        }
-        Ok(rows)
+    let packed = |corpus: &Corpus, documents: u64| {
+        let encode = |index| {
+            let document = corpus.document(index);
+            Ok(render::encode(&document, &tokenizer, Targets::All)?.ids)
+        };
+        pack((0..documents).map(encode), arguments.length + 1)
     };
-    let train = pack(&corpus, arguments.documents)?;
-    let held_out = pack(&Corpus::new(arguments.seed, Split::HeldOut), 2_000)?;
+    let train = packed(&corpus, arguments.documents)?;
+    let held_out = packed(&Corpus::new(arguments.seed, Split::HeldOut), 2_000)?;
     let steps = train.len().div_ceil(arguments.batch) * arguments.epochs;
     println!(
         "{} rows of {} tokens, {steps} steps; corpus made in {:.0?}",
@@ -166,35 +152,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         held_out_loss(&model, &held_out)?
     );
 
-    model.save(&arguments.out, StoreAs::F16)?;
-    let path = arguments.out.join("config.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
-    let id = |token: &str| tokenizer.token_to_id(token);
-    json["bos_token_id"] = serde_json::json!(id(chat::BOS));
-    json["eos_token_id"] = serde_json::json!([id(chat::EOS), id(chat::END)]);
-    json["pad_token_id"] = serde_json::json!(id(chat::PAD));
-    write_atomically(&path, format!("{json:#}\n").as_bytes())?;
-    let name = arguments.out.join("tokenizer.json");
-    write_atomically(&name, tokenizer::to_json(&tokenizer)?.as_bytes())?;
-    let settings = format!("{:#}\n", chat::tokenizer_config(config.max_positions));
-    write_atomically(
-        &arguments.out.join("tokenizer_config.json"),
-        settings.as_bytes(),
-    )?;
+    save(&model, &tokenizer, &arguments.out)?;
     println!("written to {}", arguments.out.display());
     Ok(())
-}
-
-/// Mean negative log-probability over all real tokens of the held-out rows.
-fn held_out_loss(model: &Transformer, rows: &[Row]) -> Result<f64, Failure> {
-    let (mut total, mut count) = (0.0, 0.0);
-    for rows in rows.chunks(8) {
-        let batch = Stack.batch(rows.to_vec(), &model.device());
-        let real = batch.weights.clone().sum().into_scalar::<f64>();
-        total += loss(model, batch).into_scalar::<f64>() * real;
-        count += real;
-    }
-    Ok(total / count)
 }
 
 /// What the training loop moves around: the model.
@@ -203,46 +163,19 @@ struct Trainee {
     model: Transformer,
 }
 
-/// Rows as inputs and shifted targets.
-#[derive(Clone, Debug)]
-struct Batch {
-    pass: Pass,
-    targets: Tensor<2, Int>,
-    weights: Tensor<1>,
-}
-
 /// Stacks rows into batches.
 #[derive(Clone)]
 struct Stack;
 
 impl Batcher<Row, Batch> for Stack {
     fn batch(&self, rows: Vec<Row>, device: &Device) -> Batch {
-        let columns = rows[0].len() - 1;
-        let inputs: Vec<Vec<u32>> = rows
-            .iter()
-            .map(|row| row[..columns].iter().map(|id| (*id).into()).collect())
-            .collect();
-        let shifted = || rows.iter().flat_map(|row| row[1..].iter().copied());
-        let cells = rows.len() * columns;
-        let targets: Vec<i64> = shifted().map(i64::from).collect();
-        let weights: Vec<f32> = shifted().map(|id| f32::from(id != PAD)).collect();
-        Batch {
-            pass: Pass::whole(&inputs, Padding::Right, PAD.into()).expect("rows are never empty"),
-            targets: Tensor::from_data(TensorData::new(targets, [cells, 1]), device),
-            weights: Tensor::from_data(TensorData::new(weights, [cells]), device),
-        }
+        Batch::stack(&rows, device).expect("rows are never empty")
     }
 }
 
-/// Mean negative log-probability of the targets.
-fn loss(model: &Transformer, batch: Batch) -> Tensor<1> {
-    let logits = model
-        .logits(&batch.pass, None, &mut Untouched)
-        .expect("the corpus fits the model");
-    let [rows, columns, vocab] = logits.dims();
-    let log_probs = log_softmax(logits.reshape([rows * columns, vocab]), 1);
-    let of_targets: Tensor<1> = log_probs.gather(1, batch.targets).squeeze_dim(1);
-    -(of_targets * batch.weights.clone()).sum() / batch.weights.sum()
+/// The loss of rows that were packed for this model.
+fn fitting(model: &Transformer, batch: &Batch) -> Tensor<1> {
+    loss(model, batch).expect("the corpus fits the model")
 }
 
 impl TrainStep for Trainee {
@@ -250,7 +183,7 @@ impl TrainStep for Trainee {
     type Output = Loss;
 
     fn step(&self, batch: Batch) -> TrainOutput<Loss> {
-        let loss = loss(&self.model, batch);
+        let loss = fitting(&self.model, &batch);
         let gradients = loss.backward();
         TrainOutput::new(self, gradients, Loss(loss))
     }
@@ -261,7 +194,7 @@ impl InferenceStep for Trainee {
     type Output = Loss;
 
     fn step(&self, batch: Batch) -> Loss {
-        Loss(loss(&self.model, batch))
+        Loss(fitting(&self.model, &batch))
     }
 }
 

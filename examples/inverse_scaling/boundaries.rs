@@ -1,13 +1,16 @@
 //! `compare-boundaries`: what the rule for cutting a continuation from text changes.
 
 use clap::Args;
-use firetender_lm::{Boundary, CausalLm, LikelihoodModel, LmScorer};
+use firetender_lm::{Boundary, CausalLm, LikelihoodModel, LmScorer, TextEncoder};
 use firetender_report::{Align, Cell, Column, Table};
 use firetender_scaling::compare_boundaries;
-use firetender_support::{Failure, Model, device};
+use firetender_support::{Failure, Marked, Model, device};
 use serde_json::json;
 
-use crate::eval::{PolicyArguments, TaskArguments};
+use crate::{
+    data,
+    eval::{PolicyArguments, TaskArguments},
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -47,7 +50,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else {
         Some(&mut scorer)
     };
-    let found = compare_boundaries(&task, model.tokenizer()?, &policies, positions, scorer)?;
+    let marked = Marked(model.tokenizer()?);
+    let encoder: &dyn TextEncoder = if data::is_chat(&task) {
+        &marked
+    } else {
+        marked.0
+    };
+    let found = compare_boundaries(&task, encoder, &policies, positions, scorer)?;
     if arguments.json {
         let value = json!({
             "task": task.name, "model": arguments.model, "examples": task.examples.len(),

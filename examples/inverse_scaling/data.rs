@@ -3,8 +3,8 @@
 use std::{fs, path::PathBuf};
 
 use firetender_ember::family::Trap;
-use firetender_scaling::{Cause, Example, ResultRow};
-use firetender_support::{Failure, fail};
+use firetender_scaling::{FieldColumns, ResultRow, Style, Task, generate};
+use firetender_support::{CHOICES, Failure, choice_task, fail, trap_task};
 
 /// Tokens of one training step of Pythia.
 const STEP: f64 = 2_097_152.0;
@@ -32,7 +32,20 @@ pub(crate) fn text(path: &str) -> Result<String, Failure> {
     if size > 256 << 20 {
         return fail(format!("{path}: {size} bytes; expected at most 256 MB"));
     }
-    fs::read_to_string(path).or_else(|error| fail(named(error)))
+    let bytes = fs::read(path).or_else(|error| fail(named(error)))?;
+    String::from_utf8(bytes).or_else(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let before = String::from_utf8_lossy(&error.as_bytes()[..good]).into_owned();
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .map_or(0, |last| last.chars().count())
+            + 1;
+        fail(format!(
+            "{path}, line {line}, column {column}: not UTF-8 text"
+        ))
+    })
 }
 
 /// The folder with the official files: as given, or `inverse-scaling` in `FIRETENDER_DATA` or in the folder `shared/data` beside the repository.
@@ -98,6 +111,7 @@ pub(crate) fn pythia(folder: Option<&PathBuf>) -> Result<Vec<(String, ResultRow)
                 stderr: Some(stderr),
                 tokens: Some(step * STEP),
                 line: index + 1,
+                columns: FieldColumns::default(),
             },
         ));
     }
@@ -111,41 +125,19 @@ fn folder_of_results(given: Option<&PathBuf>) -> Result<PathBuf, Failure> {
     Ok(if inner.is_dir() { inner } else { folder })
 }
 
-/// The family's own tasks and those in the prize's style, by name: 300 examples of a seed.
-pub(crate) fn built_in(name: &str, seed: u64) -> Option<firetender_scaling::Task> {
+/// The family's own tasks, Ember's and those in the prize's style, by name: 300 examples of a seed.
+pub(crate) fn built_in(name: &str, seed: u64) -> Option<Task> {
     if let Some(trap) = Trap::ALL.into_iter().find(|trap| trap.name() == name) {
         return Some(trap_task(trap, seed, 300));
     }
-    crate::eval::style_named(name, seed)
+    if let Some(which) = CHOICES.iter().position(|choice| *choice == name) {
+        return Some(choice_task(which == 1, seed, 300));
+    }
+    let style = Style::ALL.into_iter().find(|style| style.name() == name)?;
+    Some(generate(style, 300, seed))
 }
 
-/// A trap of the Ember family as a task.
-pub(crate) fn trap_task(trap: Trap, seed: u64, count: usize) -> firetender_scaling::Task {
-    let examples: Vec<Example> = trap
-        .records(seed, count)
-        .into_iter()
-        .map(|record| Example::Classification {
-            prompt: record.prompt,
-            classes: record.classes,
-            answer: record.answer,
-            round: None,
-            part: Some(record.part),
-        })
-        .collect();
-    let cause = match trap {
-        Trap::Facts => None,
-        Trap::MemoTrap => Some(Cause::StrongPrior),
-        Trap::Rumour => Some(Cause::UnwantedImitation),
-        Trap::Negation => Some(Cause::DistractorTask),
-        Trap::Demonstrations => Some(Cause::SpuriousFewShot),
-    };
-    firetender_scaling::Task {
-        name: trap.name().into(),
-        cause,
-        sha256: firetender_scaling::sha256_hex(
-            firetender_scaling::write_task(&examples).as_bytes(),
-        ),
-        examples,
-        origin: format!("generated from Ember's world, seed {seed}"),
-    }
+/// Whether a task's prompts are in Ember's chat format.
+pub(crate) fn is_chat(task: &Task) -> bool {
+    CHOICES.contains(&task.name.as_str())
 }

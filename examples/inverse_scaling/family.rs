@@ -14,10 +14,8 @@ use firetender_report::{
 use firetender_scaling::{
     Baselines, Curve, Point, RunOptions, Scale, ShapeOptions, Silent, Trend, evaluate, mean, trends,
 };
-use firetender_support::{Failure, Model, device, fail};
+use firetender_support::{Failure, Model, device, fail, trap_task};
 use serde_json::{Value, json};
-
-use crate::data;
 
 #[derive(Args, Default)]
 pub(crate) struct Arguments {
@@ -62,12 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let start = Instant::now();
     let device = device(arguments.device.as_deref())?;
     let tasks: Vec<_> = Trap::ALL
-        .map(|trap| {
-            (
-                trap,
-                data::trap_task(trap, arguments.seed, arguments.examples),
-            )
-        })
+        .map(|trap| (trap, trap_task(trap, arguments.seed, arguments.examples)))
         .into();
     let mut runs: BTreeMap<Trap, Vec<Run>> = BTreeMap::new();
     let mut baselines = BTreeMap::new();

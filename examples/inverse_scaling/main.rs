@@ -1,7 +1,7 @@
 //! Does a task get worse as language models grow? `cargo run --release --example inverse_scaling -- COMMAND …`.
 //!
 //! `trend`, `regress` and `fit` judge tables of results; `eval` scores models on a task file; `compare-boundaries` asks what the rule for cutting a continuation from text
-//! changes; `verify-data` checks the official files. Without a command, the built-in family of models is evaluated on its own tasks and drawn. `--json` prints one
+//! changes; `verify-data` checks the official files; `rates` simulates how often a label errs. Without a command, the built-in family of models is evaluated on its own tasks and drawn. `--json` prints one
 //! JSON object and nothing else.
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
@@ -12,7 +12,10 @@ mod data;
 mod eval;
 mod family;
 mod fit;
+mod progress;
+mod rates;
 mod regress;
+mod strength;
 mod trend;
 mod verify;
 
@@ -40,6 +43,8 @@ enum Command {
     Regress(regress::Arguments),
     /// Fits a scaling law to points.
     Fit(fit::Arguments),
+    /// How often the label of a trend is wrong, by simulation.
+    Rates(rates::Arguments),
     /// Compares the files of a folder with the official release.
     VerifyData(verify::Arguments),
     /// What the rule for cutting a continuation from text changes.
@@ -57,6 +62,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Trend(arguments)) => trend::run(&arguments),
         Some(Command::Regress(arguments)) => regress::run(&arguments),
         Some(Command::Fit(arguments)) => fit::run(&arguments),
+        Some(Command::Rates(arguments)) => rates::run(&arguments),
         Some(Command::VerifyData(arguments)) => verify::run(&arguments),
         Some(Command::CompareBoundaries(arguments)) => boundaries::run(&arguments),
         None => {

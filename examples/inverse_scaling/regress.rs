@@ -33,11 +33,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             .map(|(_, row)| row)
             .collect(),
     };
+    let place = arguments.csv.as_deref().unwrap_or("all_results.tsv");
     let mut groups: BTreeMap<String, [Vec<f64>; 3]> = BTreeMap::new();
     for row in rows {
         let Some(tokens) = row.tokens else {
             return fail(format!(
-                "line {}: no training tokens; expected a column `tokens`",
+                "{place}, line {}, column 1: no training tokens; expected a column `tokens`",
                 row.line
             ));
         };
@@ -52,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             Some(regression) => found.push((task, regression)),
             None => {
                 return fail(format!(
-                    "{task}: {} runs; expected at least 5 with different parameters, tokens and values",
+                    "{place}: {task}: {} runs; expected at least 5 with different parameters, tokens and values",
                     values.len()
                 ));
             }

@@ -2,16 +2,19 @@
 
 mod command_line;
 mod device;
+mod ember_tasks;
 pub mod fashion;
 mod model;
 mod named;
 mod outcome;
 mod progress;
+pub mod rows;
 pub mod signs;
 mod texts;
 
 pub use command_line::arguments;
 pub use device::{DEVICES, device};
+pub use ember_tasks::{CHOICES, Marked, choice_task, trap_task};
 pub use model::Model;
 pub use named::Named;
 pub use outcome::{Failure, fail, finish};

@@ -3,9 +3,9 @@
 use firetender_ember::{Split, chat, prompts, words};
 use firetender_hooks::{ReadAt, SiteKind};
 use firetender_kts::{Adapter, Judge, JudgedPoint, Texts, TokenScope, damage_at};
-use firetender_lm::CausalLm;
+use firetender_lm::{CausalLm, Transformer};
 use firetender_report::{Align, Axis, Cell, Column, Points, Scatter, Section, Table};
-use firetender_steer::{Extractor, Method, NextTokenOdds};
+use firetender_steer::{Extractor, Method, NextTokenOdds, SteeringVector};
 use firetender_support::{Bars, Failure, Model};
 
 use crate::{LAYERS, Rows, contrast, first, tokens};
@@ -14,6 +14,28 @@ use crate::{LAYERS, Rows, contrast, first, tokens};
 const STRENGTHS: [f64; 6] = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5];
 /// The adapter. Made by `cargo run --release --example kl_then_steer -- --methods kts_keep --seeds 1 --rank 4`.
 const ADAPTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/kts");
+
+/// The direction from harmless to suspicious instructions, which makes Ember refuse.
+pub(crate) fn direction(model: &Model, rows: &Rows<'_>) -> Result<SteeringVector, Failure> {
+    let pairs = prompts::suspicion(Split::Train, 0, 60);
+    let found = Extractor::new(SiteKind::ResidPost)
+        .with_layers(LAYERS.parse()?)
+        .with_read(ReadAt::LastToken)
+        .extract(
+            &model.network,
+            &contrast(["suspicious", "harmless"], &pairs, rows)?,
+            Method::Mean,
+            &mut Bars::new("refusal direction"),
+        )?;
+    Ok(found.vector)
+}
+
+/// The adapter, and the model with it.
+pub(crate) fn student(model: &Model) -> Result<(Adapter, Transformer), Failure> {
+    let adapter = Adapter::load_peft(ADAPTER)?;
+    let student = adapter.merge_into(model.network.clone())?;
+    Ok((adapter, student))
+}
 
 /// Steers the plain model and the adapted one alike, prints, and returns the section of the report.
 pub(crate) fn visit(
@@ -24,17 +46,7 @@ pub(crate) fn visit(
 ) -> Result<Section, Failure> {
     println!("== Steering that hurts less ==");
     let base = &model.network;
-    let pairs = prompts::suspicion(Split::Train, 0, 60);
-    let vector = Extractor::new(SiteKind::ResidPost)
-        .with_layers(LAYERS.parse()?)
-        .with_read(ReadAt::LastToken)
-        .extract(
-            base,
-            &contrast(["suspicious", "harmless"], &pairs, rows)?,
-            Method::Mean,
-            &mut Bars::new("refusal direction"),
-        )?
-        .vector;
+    let vector = direction(model, rows)?;
     let effect = NextTokenOdds::new(
         rows(&prompts::suspicious(Split::HeldOut, 3, many(80)))?,
         first(model, words::REFUSAL_PREFIXES)?,
@@ -49,8 +61,7 @@ pub(crate) fn visit(
         texts.push((ids, prompt));
     }
     let judge = Judge::new(base, &Texts::new(texts)?, TokenScope::Answer)?;
-    let adapter = Adapter::load_peft(ADAPTER)?;
-    let student = adapter.merge_into(base.clone())?;
+    let (adapter, student) = student(model)?;
     let curve = |network: &dyn CausalLm| judge.curve(network, &vector, &STRENGTHS, &effect);
     let (plain, trained) = (curve(base)?, curve(&student)?);
 

@@ -3,7 +3,7 @@
 //! Loads Ember (the small model that is built in), finds a mood direction and a refusal direction, prints what the model writes at
 //! strengths − / 0 / + beside each other, prints effect and damage over strengths with a random control, and writes
 //! `target/tour/index.html` with the figures. A chapter steers refusal only where a gate finds a request suspicious, one
-//! steers an adapted model that it hurts less, one asks how sure the model is, one what ensembles are worth, one whether larger models do worse, and in the last
+//! steers an adapted model that it hurts less, one asks how sure the model is, one what ensembles are worth, one whether larger models, or more strongly steered ones, do worse, and in the last
 //! players bargain over whose norm is to hold.
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
@@ -109,6 +109,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     )?);
     report = report.section(ensembles::visit()?);
     report = report.section(scaling::visit(&many)?);
+    report = report.section(scaling::over_strength(&model, &rows, &many)?);
     report = report.section(bargain::visit()?);
     let path = arguments.out.join("index.html");
     report.write(&path)?;

@@ -12,6 +12,7 @@ mod lm_laws;
 mod lm_real;
 mod lm_routes;
 mod scaling;
+mod scaling_gpt2;
 mod steer_files;
 mod steer_real;
 mod tta_images;

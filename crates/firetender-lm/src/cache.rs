@@ -111,6 +111,41 @@ impl KvCache {
         }
     }
 
+    /// The same with room for `capacity` columns instead of this cache's own, at least those that are filled.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    #[must_use]
+    pub fn select_rows_within(&self, rows: &[usize], capacity: usize) -> Self {
+        let filled = self.columns();
+        let capacity = capacity.max(filled);
+        let grown = |values: &Tensor<4>| {
+            let [_, heads, _, dim] = values.dims();
+            let device = values.device();
+            let data: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+            let data = TensorData::new(data, [rows.len()]);
+            let indices = Tensor::<1, Int>::from_data(data, &device);
+            let options = (&device, values.dtype());
+            let room = Tensor::<4>::zeros([rows.len(), heads, capacity, dim], options);
+            if filled == 0 || rows.is_empty() {
+                return room;
+            }
+            let old = values.clone().slice_dim(2, 0..filled).select(0, indices);
+            room.slice_assign([0..rows.len(), 0..heads, 0..filled, 0..dim], old)
+        };
+        let layers = self.layers.iter();
+        Self {
+            layers: layers
+                .map(|layer| layer.as_ref().map(|(k, v)| (grown(k), grown(v))))
+                .collect(),
+            positions: rows
+                .iter()
+                .map(|row| self.positions[*row].clone())
+                .collect(),
+            capacity,
+        }
+    }
+
     /// Checks that a pass continues this cache, and notes its columns. Called by a model at the start of a pass.
     ///
     /// # Errors
@@ -228,5 +263,18 @@ mod tests {
         );
         let twice = cache.select_rows(&[0, 0]);
         assert_eq!((twice.batch(), twice.columns()), (2, 3));
+        let mut wider = cache.select_rows_within(&[0, 0, 0], 9);
+        assert_eq!(
+            (wider.batch(), wider.columns(), wider.capacity()),
+            (3, 3, 9)
+        );
+        let next = Pass::from_parts(vec![0; 3], vec![3; 3], vec![4; 3], 3).unwrap();
+        wider.extend(&next).unwrap();
+        let new = || Tensor::full([3, 1, 1, 1], 7.0, &device);
+        let (keys, _) = wider.append(0, new(), new());
+        assert_eq!(
+            keys.into_data().try_to_vec::<f32>().unwrap(),
+            [1.0, 2.0, 3.0, 7.0].repeat(3)
+        );
     }
 }

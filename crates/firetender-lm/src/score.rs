@@ -75,6 +75,7 @@ pub fn score(
     };
     let last = [(0, context.len() - 1)];
     let first = host(model.logits_at(&whole, &last, Some(&mut cache), hook)?);
+    let judged = Judged::of(&first);
     let mut scored: Vec<Scored> = continuations
         .iter()
         .map(|c| {
@@ -82,7 +83,7 @@ pub fn score(
                 log_probs: vec![],
                 greedy: vec![],
             };
-            scored.push(&first, c[0]);
+            scored.push(judged, &first, c[0]);
             scored
         })
         .collect();
@@ -119,7 +120,7 @@ pub fn score(
     let vocab = first.len();
     for ((row, column), logits) in cells.iter().zip(logits.chunks(vocab)) {
         let index = rows[*row];
-        scored[index].push(logits, continuations[index][column + 1]);
+        scored[index].push(Judged::of(logits), logits, continuations[index][column + 1]);
     }
     Ok(scored)
 }
@@ -155,7 +156,7 @@ pub fn score_rows(
                 greedy: vec![],
             };
             for (logits, id) in logits.chunks(logits.len() / cells.len()).zip(continuation) {
-                scored.push(logits, *id);
+                scored.push(Judged::of(logits), logits, *id);
             }
             Ok(scored)
         })
@@ -176,12 +177,31 @@ fn check(request: &ScoreRequest) -> Result<(), LmError> {
     Ok(())
 }
 
+/// What the logits after a token say whatever is asked about them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Judged {
+    /// Log of the sum of their exponentials.
+    sum: f64,
+    /// Place of the largest.
+    top: usize,
+}
+
+impl Judged {
+    pub(crate) fn of(logits: &[f32]) -> Self {
+        Self {
+            sum: log_sum_exp(logits),
+            top: arg_max(logits),
+        }
+    }
+}
+
 impl Scored {
-    fn push(&mut self, logits: &[f32], id: u32) {
+    /// Adds the token that came.
+    pub(crate) fn push(&mut self, judged: Judged, logits: &[f32], id: u32) {
         let at = id as usize;
         // A token outside the vocabulary has probability zero.
         let logit = logits.get(at).copied().unwrap_or(f32::NEG_INFINITY);
-        self.log_probs.push(f64::from(logit) - log_sum_exp(logits));
-        self.greedy.push(arg_max(logits) == at);
+        self.log_probs.push(f64::from(logit) - judged.sum);
+        self.greedy.push(judged.top == at);
     }
 }

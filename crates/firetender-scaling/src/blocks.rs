@@ -1,5 +1,7 @@
 //! Trends on single examples: every example is a block that all models have answered, or a group of its own.
 
+mod exact;
+
 use serde::Serialize;
 
 use crate::{
@@ -18,8 +20,10 @@ pub struct TrendTest {
     pub variance: f64,
     /// Standardised; 0 when the variance is 0.
     pub z: f64,
-    /// Two-sided.
+    /// Two-sided, by the normal approximation.
     pub p: f64,
+    /// Two-sided and exact, where there are few enough orders to count ([`page`] only).
+    pub p_exact: Option<f64>,
 }
 
 impl TrendTest {
@@ -35,6 +39,7 @@ impl TrendTest {
             variance,
             z,
             p: normal_two_sided(z),
+            p_exact: None,
         }
     }
 }
@@ -42,7 +47,8 @@ impl TrendTest {
 /// Page's L (1963) for ordered alternatives: `examples[i][j]` is the score of example i under model j, models in order of scale.
 ///
 /// Scores are ranked within each example with average ranks, and the variance is that of all orders within examples, which is right with
-/// any ties (0/1 scores are nearly all ties) and equals nk²(k+1)²(k−1)/144 without. `None` without examples or with fewer than two models.
+/// any ties (0/1 scores are nearly all ties) and equals nk²(k+1)²(k−1)/144 without. [`TrendTest::p_exact`] counts all orders within examples, for at most ten models
+/// and as many examples as give a few thousand values of L. `None` without examples or with fewer than two models.
 ///
 /// ```
 /// let found = firetender_scaling::page(&[vec![0.1, 0.2, 0.3], vec![0.0, 0.5, 0.9]]).unwrap();
@@ -58,8 +64,8 @@ pub fn page(examples: &[Vec<f64>]) -> Option<TrendTest> {
     let middle = (k as f64 + 1.0) / 2.0;
     let columns: f64 = (1..=k).map(|j| (j as f64 - middle).powi(2)).sum();
     let (mut l, mut variance) = (0.0, 0.0);
-    for row in examples {
-        let ranks = average_ranks(row);
+    let all: Vec<Vec<f64>> = examples.iter().map(|row| average_ranks(row)).collect();
+    for ranks in &all {
         l += ranks
             .iter()
             .enumerate()
@@ -69,7 +75,10 @@ pub fn page(examples: &[Vec<f64>]) -> Option<TrendTest> {
         variance += columns * spread / (k as f64 - 1.0);
     }
     let expected = examples.len() as f64 * k as f64 * (k as f64 + 1.0).powi(2) / 4.0;
-    Some(TrendTest::new(l, expected, variance))
+    Some(TrendTest {
+        p_exact: exact::two_sided(&all),
+        ..TrendTest::new(l, expected, variance)
+    })
 }
 
 /// Jonckheere–Terpstra: groups of unpaired scores in order of scale; ties count one half, the variance is the one without ties.

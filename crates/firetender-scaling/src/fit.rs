@@ -5,6 +5,7 @@
 //! the same fit.
 
 mod forms;
+mod ladder;
 mod optimise;
 
 use rand_chacha::{
@@ -16,6 +17,8 @@ use serde::Serialize;
 
 use crate::ScalingError;
 use forms::Law;
+
+pub use ladder::{Ladder, ladder};
 
 /// A form of curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

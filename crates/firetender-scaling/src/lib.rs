@@ -18,7 +18,8 @@
 //! 2. [`trend`] or [`trends`]: every statistic and a [`Label`]. The label comes from [`Shapes`], which asks whether a shape is *rejected*, with the noise of the examples.
 //! 3. Single tests: [`spearman`], [`kendall`], [`mann_kendall`], [`theil_sen`], [`page`], [`jonckheere_terpstra`], [`cochran_armitage`], [`paired`],
 //!    [`lind_mehlum`], [`two_lines`], [`isotonic()`], [`big_bench`], [`benjamini_hochberg`].
-//! 4. [`two_factor`]: parameters and training tokens at once. [`fit()`]: power law, sigmoid, broken and Chinchilla's scaling law.
+//! 4. [`Curve::by_difficulty`], [`Evaluation::part`]: what a mean over all examples may hide. [`Simulation`]: how often the label errs.
+//! 5. [`two_factor`]: parameters and training tokens at once. [`fit()`]: power law, sigmoid, broken and Chinchilla's scaling law; [`ladder`]: accuracy through the loss.
 //!
 //! Scores are on the host in `f64`: they are small tables.
 
@@ -27,6 +28,7 @@ mod csv;
 mod draw;
 mod error;
 mod fit;
+mod groups;
 mod hump;
 mod isotonic;
 mod linear;
@@ -34,6 +36,7 @@ mod log;
 mod manifest;
 mod monotone;
 mod pylist;
+mod rates;
 mod read;
 mod regression;
 mod run;
@@ -48,7 +51,7 @@ mod trend;
 
 pub use blocks::{PairTest, TrendTest, cochran_armitage, jonckheere_terpstra, page, paired};
 pub use error::ScalingError;
-pub use fit::{Fit, FitOptions, Form, Parameter, fit};
+pub use fit::{Fit, FitOptions, Form, Ladder, Parameter, fit, ladder};
 pub use hump::{LindMehlum, Turn, TwoLines, lind_mehlum, two_lines};
 pub use isotonic::{isotonic, monotone_chi2};
 pub use log::RunLog;
@@ -58,6 +61,7 @@ pub use monotone::{
     kendall, mann_kendall, spearman, theil_sen,
 };
 pub use pylist::{LiteralError, parse_list, write_list};
+pub use rates::Simulation;
 pub use read::{read_task, write_task};
 pub use regression::{Line, Term, TwoFactor, line, two_factor};
 pub use run::{
@@ -71,6 +75,9 @@ pub use score::{
 };
 pub use shape::{Label, Noise, ShapeFit, ShapeOptions, Shapes};
 pub use style::{Style, generate};
-pub use table::{ResultRow, attach_examples, curves, lower_is_better, read_columns, read_results};
+pub use table::{
+    FieldColumns, NumberColumns, ResultRow, attach_examples, curves, lower_is_better, read_columns,
+    read_results,
+};
 pub use task::{Example, Lint, Task};
 pub use trend::{Adjusted, Companion, Curve, Point, Trend, trend, trends};

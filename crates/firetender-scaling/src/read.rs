@@ -32,13 +32,13 @@ pub fn read_task(name: &str, text: &str) -> Result<Task, ScalingError> {
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     let lower = file.to_lowercase();
     let examples = if lower.ends_with(".csv") || lower.ends_with(".tsv") {
-        from_csv(file, text)?
+        from_csv(name, text)?
     } else {
-        from_jsonl(file, text)?
+        from_jsonl(name, text)?
     };
     if examples.is_empty() {
         return Err(ScalingError::File {
-            place: file.into(),
+            place: name.into(),
             what: "no examples".into(),
         });
     }
@@ -98,7 +98,10 @@ fn from_jsonl(file: &str, text: &str) -> Result<Vec<Example>, ScalingError> {
             Err(error) => {
                 let what = error.to_string();
                 let what = what.split(" at line").next().unwrap_or_default();
-                return place.fail(error.column(), format!("{what}; expected a JSON object"));
+                return place.fail(
+                    error.column().max(1),
+                    format!("{what}; expected a JSON object"),
+                );
             }
         };
         let find = |names: &[&str]| {

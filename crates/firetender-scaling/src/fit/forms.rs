@@ -205,7 +205,7 @@ impl Law {
                 } else {
                     self.residuals(&start, x, y).iter().map(|r| r * r).sum()
                 };
-                (cost, start)
+                (or_infinite(cost), start)
             })
             .collect();
         starts.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -214,6 +214,9 @@ impl Law {
             .par_iter()
             .map(|(_, start)| self.refine(x, y, start))
             .collect();
+        for end in &mut found {
+            end.value = or_infinite(end.value);
+        }
         found.sort_by(|a, b| a.value.total_cmp(&b.value));
         found.swap_remove(0)
     }
@@ -293,6 +296,11 @@ impl Law {
         }
         starts
     }
+}
+
+/// A cost in an order: one that is no number is the worst, whatever its sign bit.
+fn or_infinite(cost: f64) -> f64 {
+    if cost.is_nan() { f64::INFINITY } else { cost }
 }
 
 /// Mean of Huber's loss of ln L̂ − ln L, and its gradient. Coordinates: e, a, b (logarithms), α, β.

@@ -69,6 +69,56 @@ fn a_broken_law_is_recovered_and_extrapolates() {
 }
 
 #[test]
+fn starts_from_which_the_logarithm_does_not_exist_never_win() {
+    // From a few of the starts ŷ falls below -1, so that ln(ŷ + 1) is no number; on x86 that number carries a minus sign, which a total order puts first.
+    let parameters = [
+        0.27822717858736795,
+        2.919815474811616,
+        0.022647134893766473,
+        0.7045480631719031,
+        28999.471296232787,
+        0.4828840718443854,
+    ];
+    let x: Vec<f64> = (0..24)
+        .map(|i| 10f64.powf(7.0 * f64::from(i) / 23.0))
+        .collect();
+    let y: Vec<f64> = x
+        .iter()
+        .map(|x| forms::formula(Form::Bnsl { breaks: 1 }, &parameters, &[*x]))
+        .collect();
+    let found = fit(&one(&x), &y, Form::Bnsl { breaks: 1 }, NONE).unwrap();
+    assert!(found.converged && found.rmsle.unwrap() < 1e-6, "{found:?}");
+}
+
+#[test]
+fn a_ladder_goes_through_the_loss() {
+    let x: Vec<Vec<f64>> = (0..30)
+        .map(|i| vec![2e7 * 3f64.powi(i % 6), 1e9 * 4f64.powi(i / 6)])
+        .collect();
+    let loss: Vec<f64> = x
+        .iter()
+        .map(|x| 0.4 + 60.0 / x[0].powf(0.32) + 150.0 / x[1].powf(0.3))
+        .collect();
+    // Sharp in size, a plain sigmoid in the loss.
+    let accuracy: Vec<f64> = loss
+        .iter()
+        .map(|l| 0.25 + 0.75 / (1.0 + (12.0 * (l - 0.9)).exp()))
+        .collect();
+    let found = ladder(&x[..24], &loss[..24], &accuracy[..24], 0.25, NONE).unwrap();
+    for i in 24..30 {
+        let (l, a) = found.predict(x[i][0], x[i][1]);
+        assert_relative_eq!(l, loss[i], max_relative = 5e-3);
+        assert!((a - accuracy[i]).abs() < 0.01, "{a} {}", accuracy[i]);
+    }
+    assert!(
+        (found.accuracy.parameters[1].value + 12.0).abs() < 1e-3,
+        "{:?}",
+        found.accuracy
+    );
+    assert!(ladder(&x, &loss, &accuracy[..24], 0.25, NONE).is_err());
+}
+
+#[test]
 fn chinchillas_law_is_recovered() {
     // Epoch's replication of Hoffmann et al.
     let (e, a, b, alpha, beta) = (1.8172, 482.01, 2085.43, 0.3478, 0.3658);

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use approx::{assert_abs_diff_eq, assert_relative_eq};
 
@@ -179,4 +181,30 @@ fn ties_lower_mann_kendalls_variance() {
         mann_kendall(&[5.0, 4.0, 4.0, 1.0]).var,
         (156.0 - 18.0) / 18.0
     );
+}
+
+proptest! {
+    #[test]
+    fn ranks_do_not_know_scales(
+        y in prop::collection::vec(0_u8..6, 3..8), shift in -5.0_f64..5.0, factor in 0.1_f64..9.0,
+    ) {
+        let y: Vec<f64> = y.into_iter().map(f64::from).collect();
+        let x: Vec<f64> = (0..y.len()).map(|i| i as f64).collect();
+        let moved: Vec<f64> = x.iter().map(|x| shift + factor * x).collect();
+        let curved: Vec<f64> = y.iter().map(|y| (0.7 * y).exp() + shift).collect();
+        let near = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => (a - b).abs() < 1e-12,
+            (a, b) => a == b,
+        };
+        for (x, y) in [(&moved, &y), (&x, &curved)] {
+            prop_assert!(near(spearman(x, y).rho, spearman(&moved, &curved).rho));
+            prop_assert!(near(spearman(x, y).p_exact, spearman(&moved, &curved).p_exact));
+            prop_assert!(near(kendall(x, y).p, kendall(&moved, &curved).p));
+            prop_assert_eq!(mann_kendall(y), mann_kendall(&curved));
+        }
+        let reversed: Vec<f64> = y.iter().rev().copied().collect();
+        prop_assert!(near(spearman(&x, &reversed).rho, spearman(&x, &y).rho.map(|rho| -rho)));
+        prop_assert!(near(spearman(&x, &reversed).p_exact, spearman(&x, &y).p_exact));
+        prop_assert_eq!(mann_kendall(&reversed).s, -mann_kendall(&y).s);
+    }
 }

@@ -1,7 +1,7 @@
-use firetender_lm::{Boundary, LmError, LogitsModel};
+use firetender_lm::{Boundary, CutPolicy, LmError, LogitsModel};
 
 use super::*;
-use crate::{Style, generate};
+use crate::{Example, Scale, Style, generate};
 
 /// One token a byte.
 struct Bytes;
@@ -150,6 +150,17 @@ fn what_the_log_knows_is_not_scored_again_and_a_foreign_log_is_refused() {
         error.to_string().contains("line 2") && error.to_string().contains("other tokens"),
         "{error}"
     );
+    // Values that no model can have given.
+    for (from, to) in [
+        ("\"log_probs\":[-", "\"log_probs\":["),
+        ("\"log_probs\":[-", "\"log_probs\":[\"a\",-"),
+        ("\"greedy\":[", "\"greedy\":[7,"),
+    ] {
+        assert!(text.contains(from));
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        let error = run(&task, 4, Some(&mut log())).unwrap_err().to_string();
+        assert!(error.contains("line 2"), "{error}");
+    }
     std::fs::write(&path, "something else\n").unwrap();
     assert!(RunLog::open(&path).is_err());
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "something else\n");

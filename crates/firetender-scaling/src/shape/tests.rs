@@ -1,4 +1,7 @@
+use proptest::prelude::*;
+
 use super::*;
+use crate::Simulation;
 
 fn options(draws: usize, seed: u64) -> ShapeOptions {
     ShapeOptions {
@@ -8,36 +11,30 @@ fn options(draws: usize, seed: u64) -> ShapeOptions {
     }
 }
 
-/// 0/1 scores: example i is right under model j when its own uniform number (shared in part between models) is below `truth[j]`.
+/// Scores as [`Simulation`] draws them.
 fn simulated(truth: &[f64], n: usize, shared: f64, seed: u64) -> Vec<Vec<f64>> {
-    let mut random = stream(seed, 1 << 40);
-    let unit = |random: &mut ChaCha8Rng| (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
-    (0..n)
-        .map(|_| {
-            let own = unit(&mut random);
-            truth
-                .iter()
-                .map(|p| {
-                    let u = if unit(&mut random) < shared {
-                        own
-                    } else {
-                        unit(&mut random)
-                    };
-                    f64::from(u < *p)
-                })
-                .collect()
-        })
-        .collect()
+    simulation(truth, n, shared).scores(seed)
+}
+
+fn simulation(truth: &[f64], examples: usize, shared: f64) -> Simulation {
+    Simulation {
+        truth: truth.to_vec(),
+        examples,
+        shared,
+        noise: Noise::PairedExamples,
+    }
 }
 
 fn labels(truth: &[f64], n: usize, runs: u64) -> [u64; 6] {
     let mut counts = [0; 6];
-    for run in 0..runs {
-        let shared = [0.0, 0.5, 0.9][(run % 3) as usize];
-        let examples = simulated(truth, n, shared, run);
-        counts[Shapes::from_examples(&examples, options(300, run))
-            .unwrap()
-            .label as usize] += 1;
+    for (at, shared) in [0.0, 0.5, 0.9].into_iter().enumerate() {
+        let options = options(300, 10_000 * at as u64);
+        let found = simulation(truth, n, shared)
+            .labels(runs / 3, options)
+            .unwrap();
+        for (count, found) in counts.iter_mut().zip(found) {
+            *count += found;
+        }
     }
     counts
 }
@@ -58,12 +55,12 @@ fn log_shaped_data_are_never_called_inverse_and_seldom_an_inverted_u() {
         .iter()
         .map(|x| 0.4 + 0.08 * x.ln())
         .collect();
-    let counts = labels(&truth, 300, 200);
+    let counts = labels(&truth, 300, 201);
     assert_eq!(counts[Label::Inverse as usize], 0, "{counts:?}");
     assert!(counts[Label::InvertedU as usize] <= 18, "{counts:?}");
     assert!(counts[Label::Positive as usize] >= 180, "{counts:?}");
     // Saturated early.
-    let counts = labels(&[0.5, 0.7, 0.8, 0.8, 0.8, 0.8], 300, 200);
+    let counts = labels(&[0.5, 0.7, 0.8, 0.8, 0.8, 0.8], 300, 201);
     assert_eq!(counts[Label::Inverse as usize], 0, "{counts:?}");
     assert!(counts[Label::InvertedU as usize] <= 18, "{counts:?}");
 }
@@ -176,5 +173,51 @@ fn nonsense_is_refused() {
     ];
     for result in bad {
         assert!(result.is_err(), "{result:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn distances_follow_the_symmetries_of_the_shapes(
+        points in prop::collection::vec((-1.0_f64..1.0, 0.01_f64..0.2), 2..8), lift in -3.0_f64..3.0,
+    ) {
+        let (means, errors): (Vec<f64>, Vec<f64>) = points.into_iter().unzip();
+        let of = |means: &[f64], errors: &[f64]| {
+            let found = Shapes::from_means(means, errors, options(1, 0)).unwrap();
+            found.fits().map(|fit| fit.chi2)
+        };
+        let backwards = |values: &[f64]| values.iter().rev().copied().collect::<Vec<f64>>();
+        let near = |a: [f64; 5], b: [f64; 5]| {
+            a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-8 * (1.0 + a.abs()))
+        };
+        let [constant, rising, falling, valley, hill] = of(&means, &errors);
+        let negated: Vec<f64> = means.iter().map(|m| -m).collect();
+        prop_assert!(near(of(&negated, &errors), [constant, falling, rising, hill, valley]));
+        let reversed = of(&backwards(&means), &backwards(&errors));
+        prop_assert!(near(reversed, [constant, falling, rising, valley, hill]));
+        let lifted: Vec<f64> = means.iter().map(|m| m + lift).collect();
+        prop_assert!(near(of(&lifted, &errors), [constant, rising, falling, valley, hill]));
+        // A wider shape is never further away.
+        let slack = 1e-9 * (1.0 + constant);
+        prop_assert!(rising.max(falling) <= constant + slack);
+        prop_assert!(valley.max(hill) <= rising.min(falling) + slack);
+    }
+
+    #[test]
+    fn equal_means_are_constant_and_examples_asked_twice_tell_the_same_story(
+        value in -2.0_f64..2.0, k in 2_usize..7, seed in 0_u64..1000,
+    ) {
+        let flat = Shapes::from_means(&vec![value; k], &vec![0.1; k], options(50, seed)).unwrap();
+        prop_assert_eq!(flat.label, Label::Constant);
+        let truth: Vec<f64> = (0..k).map(|j| 0.9 - 0.8 * j as f64 / k as f64).collect();
+        let once = simulated(&truth, 120, 0.5, seed);
+        let twice = [once.clone(), once.clone()].concat();
+        let of = |rows: &[Vec<f64>]| Shapes::from_examples(rows, options(100, seed)).unwrap();
+        let (once, twice) = (of(&once), of(&twice));
+        prop_assert_eq!(once.label, Label::Inverse);
+        prop_assert_eq!(twice.label, Label::Inverse);
+        // Twice the examples, half the variance.
+        let ratio = twice.constant.chi2 / once.constant.chi2;
+        prop_assert!((ratio - 239.0 / 119.0).abs() < 1e-9, "{}", ratio);
     }
 }

@@ -271,13 +271,14 @@ mod tests {
                         if missing < 0.5 {
                             break 'rows;
                         }
-                        // Swapping neighbours that stand in order costs one.
-                        let Some(at) = (1..row.len()).find(|at| row[at - 1] + 1.0 == row[*at])
-                        else {
+                        // Swapping neighbours that stand in order costs their difference.
+                        let gain = |at: usize| row[at] - row[at - 1];
+                        let fits = |at: &usize| gain(*at) > 0.5 && gain(*at) < missing + 0.5;
+                        let Some(at) = (1..row.len()).find(fits) else {
                             break;
                         };
+                        missing -= gain(at);
                         row.swap(at - 1, at);
-                        missing -= 1.0;
                     }
                 }
                 let found = page(&rows).unwrap();

@@ -15,7 +15,9 @@ fn fails(text: &str) -> String {
 
 #[test]
 fn rows_become_curves_in_order_of_size() {
-    let text = format!("{HEADER}a,1b,x,10,0.5,\na,70m,x,10,0.4,0.1\nb,1b,x,20,0.1,0.2\n");
+    let text = format!(
+        "{HEADER}a,1b,x,10,0.5,\na,70m,x,10,0.4,0.1\nb,1b,x,20,0.1,0.2\nb,2b,x,20,0.1,0.2\n"
+    );
     let rows = read_results(&text, "t.csv").unwrap();
     let curves = curves(&rows, &Scale::Parameters, false, "t.csv").unwrap();
     assert_eq!(curves.len(), 2);

@@ -159,11 +159,12 @@ mod tests {
             let batch = Batch::stack(rows, &Device::flex()).unwrap();
             loss(&model, &batch).unwrap().into_scalar::<f64>()
         };
-        let (long, short) = (vec![4, 5, 6, 7], vec![8, 9, PAD, PAD]);
-        assert!((value(&[short.clone()]) - value(&[vec![8, 9]])).abs() < 1e-6);
-        let both = (3.0 * value(&[long.clone()]) + value(&[short.clone()])) / 4.0;
-        assert!((value(&[long.clone(), short.clone()]) - both).abs() < 1e-6);
-        assert!((held_out_loss(&model, &[long, short]).unwrap() - both).abs() < 1e-6);
+        let (long, short) = ([vec![4, 5, 6, 7]], [vec![8, 9, PAD, PAD]]);
+        assert!((value(&short) - value(&[vec![8, 9]])).abs() < 1e-6);
+        let both = (3.0 * value(&long) + value(&short)) / 4.0;
+        let rows = [long, short].concat();
+        assert!((value(&rows) - both).abs() < 1e-6);
+        assert!((held_out_loss(&model, &rows).unwrap() - both).abs() < 1e-6);
         assert!(Batch::stack(&[], &Device::flex()).is_err());
     }
 }

@@ -110,7 +110,7 @@ impl Curve {
                     (_, 1) => "all".to_owned(),
                     (0, _) => "easy".to_owned(),
                     (at, all) if at + 1 == all => "hard".to_owned(),
-                    (at, 3) if at == 1 => "middle".to_owned(),
+                    (1, 3) => "middle".to_owned(),
                     (at, all) => format!("group {} of {all}", at + 1),
                 };
                 self.of_examples(&chosen, &name)

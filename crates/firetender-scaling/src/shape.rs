@@ -325,9 +325,68 @@ fn normal(random: &mut ChaCha8Rng) -> f64 {
 /// Columns that are summed at a time: one row of them is a cache line.
 const LANES: usize = 8;
 
+/// The examples of draw `draw`: any of `chosen.len()`, with replacement.
+fn choose(seed: u64, draw: usize, chosen: &mut [u32]) {
+    let mut random = stream(seed, draw);
+    let n = chosen.len() as u64;
+    // The bias of multiply-and-shift is below n / 2^32.
+    for index in chosen {
+        *index = ((u64::from(random.next_u32()) * n) >> 32) as u32;
+    }
+}
+
+/// Scores of 0 and 1, a byte each: eight models to a word, so that one addition counts for all of them. `None` for any other score.
+fn packed(examples: &[Vec<f64>], k: usize) -> Option<Vec<Vec<u64>>> {
+    let binary = |row: &Vec<f64>| row.iter().all(|v| *v == 0.0 || *v == 1.0);
+    if !examples.iter().all(binary) {
+        return None;
+    }
+    let word = |row: &Vec<f64>, from: usize| {
+        let lanes = row[from..k.min(from + LANES)].iter().enumerate();
+        lanes.fold(0, |word, (lane, v)| {
+            word | u64::from(*v == 1.0) << (8 * lane)
+        })
+    };
+    let panel = |from| examples.iter().map(|row| word(row, from)).collect();
+    Some((0..k).step_by(LANES).map(panel).collect())
+}
+
+/// How often each of eight models is right on the chosen examples.
+fn count(panel: &[u64], chosen: &[u32]) -> [u64; LANES] {
+    let mut counts = [0; LANES];
+    // A byte holds 255.
+    for chosen in chosen.chunks(255) {
+        let word: u64 = chosen.iter().map(|index| panel[*index as usize]).sum();
+        for (count, byte) in counts.iter_mut().zip(word.to_le_bytes()) {
+            *count += u64::from(byte);
+        }
+    }
+    counts
+}
+
 /// Resampled means less the means, draw by draw.
 fn resampled(examples: &[Vec<f64>], means: &[f64], options: ShapeOptions) -> Vec<f64> {
     let (n, k) = (examples.len(), means.len());
+    let mut noise = vec![0.0; options.draws * k];
+    if let Some(panels) = packed(examples, k) {
+        noise.par_chunks_mut(k).enumerate().for_each_init(
+            || vec![0_u32; n],
+            |chosen, (draw, noise)| {
+                choose(options.seed, draw, chosen);
+                for ((panel, noise), means) in panels
+                    .iter()
+                    .zip(noise.chunks_mut(LANES))
+                    .zip(means.chunks(LANES))
+                {
+                    let counts = count(panel, chosen);
+                    for ((noise, mean), count) in noise.iter_mut().zip(means).zip(counts) {
+                        *noise = count as f64 / n as f64 - mean;
+                    }
+                }
+            },
+        );
+        return noise;
+    }
     // Deviations from the mean, so that the sums are small and nothing cancels.
     let panels: Vec<Vec<[f64; LANES]>> = (0..k)
         .step_by(LANES)
@@ -344,15 +403,10 @@ fn resampled(examples: &[Vec<f64>], means: &[f64], options: ShapeOptions) -> Vec
                 .collect()
         })
         .collect();
-    let mut noise = vec![0.0; options.draws * k];
     noise.par_chunks_mut(k).enumerate().for_each_init(
         || vec![0_u32; n],
         |chosen, (draw, noise)| {
-            let mut random = stream(options.seed, draw);
-            // The bias of multiply-and-shift is below n / 2^32.
-            for index in chosen.iter_mut() {
-                *index = ((u64::from(random.next_u32()) * n as u64) >> 32) as u32;
-            }
+            choose(options.seed, draw, chosen);
             for (panel, noise) in panels.iter().zip(noise.chunks_mut(LANES)) {
                 let mut sums = [0.0; LANES];
                 for index in chosen.iter() {

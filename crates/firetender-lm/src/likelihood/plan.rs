@@ -132,10 +132,8 @@ mod tests {
         let sequences = [with(&[1, 5]), with(&[2, 6]), with(&[3, 7, 8])];
         let sequences: Vec<&[u32]> = sequences.iter().map(Vec::as_slice).collect();
         assert_eq!(shape(&sequences).stages(0, 512), [0..100, 100..103]);
-        assert_eq!(
-            shape(&[&[1, 2, 3], &[1, 2, 4], &[1, 5, 6]]).stages(0, 512),
-            [0..3]
-        );
+        let short = shape(&[&[1, 2, 3], &[1, 2, 4], &[1, 5, 6]]).stages(0, 512);
+        assert_eq!((short.len(), short[0].clone()), (1, 0..3));
     }
 
     #[test]

@@ -221,3 +221,25 @@ proptest! {
         prop_assert!((ratio - 239.0 / 119.0).abs() < 1e-9, "{}", ratio);
     }
 }
+
+#[test]
+fn counting_bytes_resamples_as_summing_numbers_does() {
+    // More than 255 examples and more than eight models; a score that is neither 0 nor 1 takes the other route.
+    for (n, k) in [(700, 3), (300, 11), (255, 8), (256, 9)] {
+        let examples = simulated(&vec![0.6; k], n, 0.5, 4);
+        let means: Vec<f64> = (0..k)
+            .map(|j| examples.iter().map(|row| row[j]).sum::<f64>() / n as f64)
+            .collect();
+        let counted = resampled(&examples, &means, options(40, 3));
+        let halved: Vec<Vec<f64>> = examples
+            .iter()
+            .map(|row| row.iter().map(|v| v / 2.0).collect())
+            .collect();
+        let half: Vec<f64> = means.iter().map(|m| m / 2.0).collect();
+        assert!(packed(&examples, k).is_some() && packed(&halved, k).is_none());
+        let summed = resampled(&halved, &half, options(40, 3));
+        for (a, b) in counted.iter().zip(&summed) {
+            assert!((a - 2.0 * b).abs() < 1e-12, "{a} {b}");
+        }
+    }
+}

@@ -1,4 +1,6 @@
-//! Learned players of coin games: networks trained by policy gradients, alone or shaping each other (LOLA-PG, Foerster and others 2018).
+//! Learned players of coin games: networks trained by policy gradients, alone or shaping each other (LOLA-PG, Foerster and others 2018), by PPO (Schulman and
+//! others 2017) or as deep Q-networks (Mnih and others 2015; double Q of van Hasselt and others 2016). A [`Trainer`] makes one update at a time, and goes on from a
+//! [`Checkpoint`] to the same result.
 //!
 //! LOLA's correction asks how the other's next step changes with one's own policy, a second derivative. Sampled, it is
 //! `∇ᵢ (2/B) Σ ρⱼₜ Λᵢₜ Dⱼₜ` with `Λᵢₜ` the log-probability of what player `i` did until step `t`, `ρⱼₜ` the other's discounted reward over its mean, and `Dⱼₜ` the
@@ -8,73 +10,24 @@
 //! thousand or ten thousand rows however many boards there are; boards are played on the host from those tables; and what a batch says about
 //! the parameters is a sum over states and actions. That is exact, and makes a batch of a thousand boards cost what the states cost.
 
+mod dqn;
 mod network;
+mod pg;
+mod ppo;
 mod rollout;
+mod trainer;
+
+pub use dqn::DqnOptions;
+pub use pg::PgOptions;
+pub use ppo::PpoOptions;
+pub use trainer::{Algorithm, Checkpoint, Trainer};
+
+use std::collections::HashMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 
-use crate::{
-    BargainError, Dice, coin::CoinGame, markov::MarkovGame, plan::Policy, tabular::Reward,
-};
-use network::Network;
-use rollout::Batch;
-
-/// How to train.
-///
-/// ```
-/// use firetender_bargain::gradient::PgOptions;
-/// assert_eq!(PgOptions::default().correction, 8.0);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PgOptions {
-    /// Boards that are played for each update.
-    pub boards: usize,
-    /// Steps of an episode.
-    pub steps: usize,
-    /// Updates.
-    pub updates: usize,
-    /// Discount.
-    pub gamma: f64,
-    /// Step size at the start; falls linearly to 0 after a first update without.
-    pub rate: f64,
-    /// Weight of LOLA's correction; 0 learns without shaping.
-    pub correction: f64,
-    /// Largest norms of gradient and weighted correction.
-    pub clip: [f64; 2],
-    /// Weight of the policies' entropy.
-    pub entropy: f64,
-    /// Width of the hidden layer.
-    pub hidden: usize,
-    /// What each player is rewarded by.
-    pub reward: Reward,
-    /// Compatibility: log-probabilities divided by the number of moves, as in the released code, which shrinks the gradient by 4 and the correction by 64.
-    pub averaged: bool,
-    /// Seed.
-    pub seed: u64,
-}
-
-impl Default for PgOptions {
-    /// The released code's numbers for CG: 1,024 boards, 40 steps, 2,000 updates, γ 0.9, rate 0.05, correction 8, norms 10 and 3, entropy 0.02; one hidden layer of
-    /// 32 instead of its convolutions and recurrence.
-    fn default() -> Self {
-        Self {
-            boards: 1024,
-            steps: 40,
-            updates: 2000,
-            gamma: 0.9,
-            rate: 0.05,
-            correction: 8.0,
-            clip: [10.0, 3.0],
-            entropy: 0.02,
-            hidden: 32,
-            reward: Reward::Own,
-            averaged: false,
-            seed: 0,
-        }
-    }
-}
+use crate::{BargainError, Dice, coin::CoinGame, markov::MarkovGame, plan::Policy};
+use network::View;
 
 /// Players that were trained together.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,92 +59,67 @@ pub fn train_networks(
     device: &Device,
     observer: &mut dyn FnMut(usize, [f64; 2]) -> bool,
 ) -> Result<PgTrained, BargainError> {
-    check(game, options)?;
-    let inputs = [0, 1].map(|seat| observations(game, seat, device));
-    let moves = game.moves();
-    let mut players = [0, 1].map(|seat| {
-        let seed = options.seed.wrapping_mul(2).wrapping_add(seat as u64);
-        Network::draw(9 * game.planes(), options.hidden, moves, seed, device)
-    });
-    let mut curve = vec![];
-    for update in 0..options.updates {
-        let passes = [0, 1].map(|i| players[i].pass(&inputs[i]));
-        let tables = [passes[0].log_probs()?, passes[1].log_probs()?];
-        let batch = Batch::play(game, [&tables[0], &tables[1]], options, update);
-        curve.push(batch.means());
-        let upload = |table: Vec<f32>| {
-            let rows = table.len() / moves;
-            Tensor::<2>::from_data(TensorData::new(table, [rows, moves]), device)
-        };
-        // Gradients of player i's return by the parameters of player k.
-        let by = |i: usize, k: usize, entropy: f64| {
-            let weights = batch.returns(i, k, &tables[k], entropy);
-            players[k].gradient(&inputs[k], &passes[k], &upload(weights))
-        };
-        let rate = if update == 0 {
-            0.0
-        } else {
-            options.rate * (1.0 - update as f64 / options.updates as f64)
-        };
-        let [first, third] = if options.averaged {
-            let n = moves as f64;
-            [1.0 / n, 1.0 / (n * n * n)]
-        } else {
-            [1.0, 1.0]
-        };
-        let mut steps = vec![];
-        for i in 0..2 {
-            let own = by(i, i, options.entropy)
-                .scaled(first)
-                .clipped(options.clip[0])?;
-            let step = if options.correction == 0.0 {
-                own
-            } else {
-                let direction = by(i, 1 - i, 0.0);
-                let along = players[1 - i].tangent(&inputs[1 - i], &passes[1 - i], &direction)?;
-                let weights = batch.correction(i, &along);
-                let more = players[i].gradient(&inputs[i], &passes[i], &upload(weights));
-                own.plus(
-                    &more
-                        .scaled(options.correction * third)
-                        .clipped(options.clip[1])?,
-                )
-            };
-            steps.push(step.scaled(rate));
-        }
-        for (player, step) in players.iter_mut().zip(&steps) {
-            *player = player.plus(step);
-        }
-        if !observer(update, batch.means()) {
+    let mut trainer = Trainer::new(game, &Algorithm::Pg(*options), device)?;
+    while let Some(means) = trainer.step()? {
+        if !observer(trainer.updates() - 1, means) {
             break;
         }
     }
-    let policy = |i: usize| -> Result<Policy, BargainError> {
-        let table = players[i].pass(&inputs[i]).log_probs()?;
-        let row = |row: &[f32]| {
-            let p: Vec<f64> = row.iter().map(|l| f64::from(*l).exp()).collect();
-            let sum: f64 = p.iter().sum();
-            p.into_iter().map(move |x| x / sum).collect::<Vec<_>>()
-        };
-        Policy::new(moves, table.chunks(moves).flat_map(row).collect())
-    };
     Ok(PgTrained {
-        policies: [policy(0)?, policy(1)?],
-        curve,
+        policies: trainer.policies()?,
+        curve: trainer.curve().to_vec(),
     })
 }
 
-/// What a seat sees in every state, `[states, 9 · planes]`.
-fn observations(game: &CoinGame, seat: usize, device: &Device) -> Tensor<2> {
+/// What a seat sees in every state: `[rows, 9 · planes]`, each different observation once.
+fn view(game: &CoinGame, seat: usize, centred: bool, device: &Device) -> View {
     let width = 9 * game.planes();
-    let mut all = vec![0.0; game.states() * width];
-    for (index, out) in all.chunks_mut(width).enumerate() {
-        game.observe(&game.state(index), seat, false, out);
+    let mut known: HashMap<Vec<u8>, u32> = HashMap::new();
+    let (mut rows, mut of) = (vec![], vec![]);
+    let mut out = vec![0.0; width];
+    for index in 0..game.states() {
+        let state = game.state(index);
+        if centred {
+            game.observe_centred(&state, seat, &mut out);
+        } else {
+            game.observe(&state, seat, false, &mut out);
+        }
+        let key: Vec<u8> = out.iter().map(|x| u8::from(*x > 0.0)).collect();
+        let next = known.len() as u32;
+        let row = *known.entry(key).or_insert(next);
+        if row == next {
+            rows.extend_from_slice(&out);
+        }
+        of.push(row);
     }
-    Tensor::from_data(TensorData::new(all, [game.states(), width]), device)
+    let count = known.len();
+    View {
+        rows: Tensor::from_data(TensorData::new(rows, [count, width]), device),
+        of,
+    }
 }
 
-fn check(game: &CoinGame, options: &PgOptions) -> Result<(), BargainError> {
+/// The policy of all states from a table of probabilities of all observations, rounding forgiven.
+fn policy(moves: usize, of: &[u32], table: &[f64]) -> Result<Policy, BargainError> {
+    let row = |row: &u32| {
+        let p = &table[*row as usize * moves..][..moves];
+        let sum: f64 = p.iter().sum();
+        p.iter().map(move |x| x / sum)
+    };
+    Policy::new(moves, of.iter().flat_map(row).collect())
+}
+
+/// Probabilities from log-probabilities.
+fn probabilities(logs: &[f32]) -> Vec<f64> {
+    logs.iter().map(|l| f64::from(*l).exp()).collect()
+}
+
+/// Refuses games with too many states, and numbers that are out of range: counts from 1 to a million, the others finite and not negative.
+fn check(
+    game: &CoinGame,
+    counts: &[(&'static str, usize)],
+    numbers: &[(&'static str, f64)],
+) -> Result<(), BargainError> {
     if game.states() > 20_000 {
         return Err(BargainError::Game {
             game: game.name(),
@@ -205,29 +133,29 @@ fn check(game: &CoinGame, options: &PgOptions) -> Result<(), BargainError> {
             expected,
         })
     };
-    for (field, value) in [
-        ("boards", options.boards),
-        ("steps", options.steps),
-        ("hidden", options.hidden),
-    ] {
-        if value == 0 || value > 1 << 20 {
+    for (field, value) in counts {
+        if *value == 0 || *value > 1 << 20 {
             return fail(field, value.to_string(), "a number from 1 to a million");
         }
     }
-    for (field, value) in [
-        ("rate", options.rate),
-        ("correction", options.correction),
-        ("entropy", options.entropy),
-        ("clip", options.clip[0].min(options.clip[1])),
-    ] {
-        if !(value.is_finite() && value >= 0.0) {
+    for (field, value) in numbers {
+        if !(value.is_finite() && *value >= 0.0) {
             return fail(field, value.to_string(), "a finite number of 0 or more");
         }
     }
-    if !(0.0..=1.0).contains(&options.gamma) {
-        return fail("gamma", options.gamma.to_string(), "a number from 0 to 1");
-    }
     Ok(())
+}
+
+/// Refuses what is no number from 0 to 1.
+fn check_share(field: &'static str, value: f64) -> Result<(), BargainError> {
+    if (0.0..=1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(BargainError::Option {
+        field,
+        found: value.to_string(),
+        expected: "a number from 0 to 1",
+    })
 }
 
 /// A first parameter: uniform within `±1/√inputs`.

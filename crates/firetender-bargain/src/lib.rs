@@ -61,5 +61,5 @@ pub use error::BargainError;
 pub use evaluate::{CrossPlay, Draws, Interval, NormClass, classify, cross_play};
 pub use games::MatrixGame;
 pub use lola::{LolaOptions, Trained, train};
-pub use repeated::{Gradients, Lola, Parameters, Repeated, States};
+pub use repeated::{Gradients, Learner, Lola, Parameters, Repeated, States, Step};
 pub use welfare::{Score, Welfare};

@@ -1,7 +1,8 @@
-//! Training pairs of players by exact gradients: naive, or shaping each other (LOLA-Exact, Foerster and others 2018).
+//! Training pairs of players by exact gradients: naive, shaping each other (LOLA-Exact, Foerster and others 2018), or stably so (SOS, Letcher and
+//! others 2019).
 //!
-//! Both players of a pair step at once: `θᵢ ← θᵢ + rate · (∇ᵢVᵢ + η · ∇ᵢ⟨sg(∇ⱼVᵢ), ∇ⱼVⱼ⟩)`. With `η = 0` each climbs its own value as if
-//! the other stood still.
+//! Both players of a pair step at once; with LOLA `θᵢ ← θᵢ + rate · (∇ᵢVᵢ + η · ∇ᵢ⟨sg(∇ⱼVᵢ), ∇ⱼVⱼ⟩)`, and for the others see [`Learner`]. With
+//! `η = 0` each climbs its own value as if the other stood still.
 
 use rand::RngExt;
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
@@ -9,7 +10,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BargainError, Repeated,
+    BargainError, Learner, Repeated,
     repeated::{Core, Workspace},
 };
 
@@ -31,8 +32,11 @@ pub struct LolaOptions {
     pub steps: usize,
     /// Step size, on undiscounted sums: the released code's is 1.
     pub rate: f64,
-    /// Weight of the shaping term; 0 is naive learning.
+    /// Weight of what the learner makes of the other's learning; 0 is naive learning.
     pub eta: f64,
+    /// How it takes the other's learning into account.
+    #[serde(default)]
+    pub learner: Learner,
     /// Standard deviation of the first parameters.
     pub sigma: f64,
     /// Seed of the first parameters. Pair `i` starts the same however many pairs there are.
@@ -47,6 +51,7 @@ impl Default for LolaOptions {
             steps: 200,
             rate: 1.0,
             eta: 1.0,
+            learner: Learner::Lola,
             sigma: 1.0,
             seed: 0,
         }
@@ -118,6 +123,7 @@ fn check(options: &LolaOptions) -> Result<(), BargainError> {
             expected,
         })
     };
+    options.learner.check()?;
     if options.pairs == 0 {
         return fail("pairs", "0".into(), "at least one");
     }
@@ -150,21 +156,19 @@ fn chunk_of(
             }
         }
     }
+    let learner = if options.eta > 0.0 {
+        options.learner
+    } else {
+        Learner::Naive
+    };
     for _ in 0..options.steps {
         core.gradients(&mut work);
-        if options.eta > 0.0 {
-            core.corrections(&mut work);
-        }
+        core.learn(&mut work, learner, options.eta);
         for player in 0..2 {
-            let steps = work.own[player].iter().zip(&work.corrections[player]);
-            for (theta, (own, shaping)) in work.theta[player].iter_mut().zip(steps) {
+            let steps = work.steps[player].iter();
+            for (theta, step) in work.theta[player].iter_mut().zip(steps) {
                 for l in 0..LANES {
-                    let shaping = if options.eta > 0.0 {
-                        options.eta * shaping[l]
-                    } else {
-                        0.0
-                    };
-                    theta[l] += options.rate * (own[l] + shaping);
+                    theta[l] += options.rate * step[l];
                 }
             }
         }
@@ -252,6 +256,48 @@ mod tests {
         assert!((mean + 2.0).abs() < 0.01, "{mean}");
     }
 
+    /// Where LOLA may leave a fixed point, SOS does not (Letcher and others 2019); in the dilemma both cooperate more than naive learners.
+    #[test]
+    fn stable_shaping_cooperates_and_settles() {
+        let game = Repeated::new(named("ipd").unwrap(), 0.96).unwrap();
+        let run = |learner, steps| {
+            let options = LolaOptions {
+                pairs: 40,
+                steps,
+                learner,
+                seed: 3,
+                ..Default::default()
+            };
+            train(&game, &options).unwrap()
+        };
+        let mean = |t: &Trained| t.payoffs.iter().map(|p| p[0] + p[1]).sum::<f64>() / 80.0;
+        let (naive, lola, sos) = (
+            run(Learner::Naive, 400),
+            run(Learner::Lola, 400),
+            run(Learner::sos(), 400),
+        );
+        println!("naive {} lola {} sos {}", mean(&naive), mean(&lola), mean(&sos));
+        assert!(mean(&naive) < -1.9);
+        assert!(mean(&lola) > -1.3 && mean(&sos) > -1.3);
+        // One pair after another is the same.
+        let start = run(Learner::sos(), 0);
+        let mut theta = [start.theta[0][7].clone(), start.theta[1][7].clone()];
+        for _ in 0..30 {
+            let found = game
+                .step([&theta[0], &theta[1]], Learner::sos(), 1.0)
+                .unwrap();
+            for (theta, step) in theta.iter_mut().zip(&found.steps) {
+                theta.iter_mut().zip(step).for_each(|(t, s)| *t += s);
+            }
+        }
+        let lanes = run(Learner::sos(), 30);
+        for player in 0..2 {
+            for (a, b) in theta[player].iter().zip(&lanes.theta[player][7]) {
+                assert!((a - b).abs() < 1e-6 * (1.0 + a.abs()), "{a} {b}");
+            }
+        }
+    }
+
     #[test]
     fn impossible_options_are_refused() {
         let game = Repeated::new(named("ipd").unwrap(), 0.96).unwrap();
@@ -267,6 +313,8 @@ mod tests {
         assert!(with(|o| o.pairs = 0).is_err());
         assert!(with(|o| o.rate = f64::NAN).is_err());
         assert!(with(|o| o.eta = -1.0).is_err());
+        assert!(with(|o| o.learner = Learner::Sos { a: 0.5, b: 1.0 }).is_err());
+        assert!(with(|o| o.learner = Learner::Sos { a: f64::NAN, b: 0.1 }).is_err());
         assert!(with(|_| ()).is_ok());
     }
 }

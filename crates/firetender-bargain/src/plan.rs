@@ -4,11 +4,12 @@
 //! [`agents`](crate::agents), and its values are the maxima that scores are measured by.
 
 mod evaluate;
+mod iterate;
 mod joint;
 mod punish;
 mod respond;
 
-pub(crate) use evaluate::{back, fits};
+pub(crate) use evaluate::{back, fits, forth};
 pub use evaluate::{discounted, evaluate};
 pub use joint::{JointPlan, egalitarian_plan};
 pub use punish::{Punishment, punish};
@@ -121,6 +122,18 @@ pub(crate) fn check_discount(gamma: f64) -> Result<(), BargainError> {
         field: "gamma",
         found: gamma.to_string(),
         expected: "a number from 0 to below 1",
+    })
+}
+
+/// Refuses a player that is neither 0 nor 1.
+pub(crate) fn check_seat(player: usize) -> Result<(), BargainError> {
+    if player < 2 {
+        return Ok(());
+    }
+    Err(BargainError::Option {
+        field: "player",
+        found: player.to_string(),
+        expected: "0 for the first player or 1 for the second",
     })
 }
 

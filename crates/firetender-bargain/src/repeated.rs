@@ -8,6 +8,7 @@
 //! States are numbered `row action · columns + column action`, and the start comes last: CC, CD, DC, DD, start in a 2 × 2 game.
 
 mod lanes;
+mod learner;
 mod parameters;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::{BargainError, MatrixGame};
 
 pub(crate) use lanes::{Core, Workspace};
+pub use learner::{Learner, Step};
 pub use parameters::Parameters;
 
 /// How player 2 reads the last joint action.

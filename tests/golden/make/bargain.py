@@ -1,6 +1,6 @@
 """Golden values of firetender-bargain: python bargain.py OUT_FOLDER (torch 1.13.1, numpy; not run in CI).
 
-lola.json: values, gradients and LOLA's corrections of memory-one policies by torch's automatic differentiation in f64.
+lola.json: values, gradients, LOLA's corrections and SOS's steps of memory-one policies by torch's automatic differentiation in f64.
 plans.json: the best average rewards of CG and ABCG by an independent value iteration over all states, and the same with the released code's departures.
 """
 
@@ -59,6 +59,20 @@ def lola(game, kind, seed):
     for i in range(2):
         inner = (grads[i][1 - i].detach() * grads[1 - i][1 - i]).sum()
         corrections.append(torch.autograd.grad(inner, theta[i], retain_graph=True)[0])
+    # Stable opponent shaping with the paper's a = 0.5 and b = 0.1, look-ahead step 1, in terms of losses L = -V.
+    anticipations = []
+    for i in range(2):
+        inner = (grads[i][1 - i] * grads[1 - i][1 - i].detach()).sum()
+        anticipations.append(torch.autograd.grad(inner, theta[i], retain_graph=True)[0])
+    xi = torch.cat([-g.flatten() for g in own])
+    xi_0 = xi - torch.cat([h.flatten() for h in anticipations])
+    chi = -torch.cat([c.flatten() for c in corrections])
+    dot = chi @ xi_0
+    p1 = 1.0 if dot > 0 else min(1.0, float(-0.5 * (xi_0 @ xi_0) / dot))
+    p2 = float(xi @ xi) if xi.norm() < 0.1 else 1.0
+    p = min(p1, p2)
+    step = -(xi_0 + p * chi)
+    cut = theta[0].numel()
     flat = lambda ts: [t.detach().flatten().tolist() for t in ts]
     return {
         "game": game,
@@ -69,6 +83,9 @@ def lola(game, kind, seed):
         "own": flat(own),
         "cross": flat(cross),
         "corrections": flat(corrections),
+        "anticipations": flat(anticipations),
+        "sos_share": p,
+        "sos_steps": [step[:cut].tolist(), step[cut:].tolist()],
     }
 
 

@@ -214,7 +214,8 @@ impl AmTftOptions {
     ) -> usize {
         let most = self.most.min(left).min(norm.ahead());
         let goal = self.multiplier * owed;
-        let loss = |k: usize| norm.loss(model, seat, state, k, left);
+        let losses = norm.losses(model, seat, state, most, left);
+        let loss = |k: usize| losses[k];
         // Rounding of exact multiples is no reason for another step.
         let enough = |k: usize| loss(k) >= goal - 1e-9 * (1.0 + goal.abs());
         let strongest = || {

@@ -17,7 +17,7 @@ pub struct Norm {
     gamma: f64,
     /// `together[l]`: values of `l` steps of cooperation, lotteries included.
     together: Vec<Vec<[f64; 2]>>,
-    /// `apart[k][l]`: values of `l` steps of which the first `k` both punish. Made when first needed.
+    /// `apart[k][l]`: values of `l` steps of which the first `k` both punish. Made when first needed, in small games only.
     apart: OnceLock<Vec<Vec<Vec<[f64; 2]>>>>,
 }
 
@@ -150,16 +150,22 @@ impl Norm {
         (0..model.actions()[other]).map(worth).collect()
     }
 
-    /// What `k` steps of punishment, of the next `steps`, cost the player in the other seat.
-    pub(super) fn loss(
+    /// What the first `k` of the next `steps` steps cost the player in the other seat when both punish in them, for every `k` from 0 to `most`.
+    pub(super) fn losses(
         &self,
         model: &Model,
         seat: usize,
         state: usize,
-        k: usize,
+        most: usize,
         steps: usize,
-    ) -> f64 {
+    ) -> Vec<f64> {
         let steps = steps.min(self.ahead());
+        let whole = self.together[steps][state][1 - seat];
+        if model.states() > TABLED {
+            let paid = self.punished(model, 1 - seat, state, most.min(steps), steps);
+            let loss = |k: usize| whole - paid[k.min(steps)];
+            return (0..=most).map(loss).collect();
+        }
         let apart = self.apart.get_or_init(|| {
             let both = [&self.punish[0], &self.punish[1]];
             let mut table: Vec<Vec<Vec<[f64; 2]>>> = vec![self.together.clone()];
@@ -174,9 +180,43 @@ impl Norm {
             }
             table
         });
-        self.together[steps][state][1 - seat] - apart[k.min(steps)][steps][state][1 - seat]
+        let loss = |k: usize| whole - apart[k.min(steps)][steps][state][1 - seat];
+        (0..=most).map(loss).collect()
+    }
+
+    /// What a player earns in `steps` steps from a state when both punish in the first `k` and cooperate afterwards, for every `k` from 0 to `most`: the
+    /// punishing steps are followed forth, and what cooperation is worth from where they lead is known.
+    fn punished(
+        &self,
+        model: &Model,
+        player: usize,
+        state: usize,
+        most: usize,
+        steps: usize,
+    ) -> Vec<f64> {
+        let both = [&self.punish[0], &self.punish[1]];
+        let mut weights = vec![0.0; model.states()];
+        weights[state] = 1.0;
+        let (mut earned, mut discount) = (0.0, 1.0);
+        let mut out = vec![];
+        for k in 0..=most {
+            let then = &self.together[steps - k];
+            let reached = weights.iter().zip(then).filter(|(w, _)| **w > 0.0);
+            let rest: f64 = reached.map(|(w, v)| w * v[player]).sum();
+            out.push(earned + discount * rest);
+            if k < most {
+                let (rewards, after) = crate::plan::forth(model, both, &weights);
+                earned += discount * rewards[player];
+                discount *= self.gamma;
+                weights = after;
+            }
+        }
+        out
     }
 }
+
+/// States up to which a norm keeps a table of what punishment costs: some 3 kB each.
+const TABLED: usize = 1000;
 
 /// The utilitarian and the egalitarian norm of a game, by a planner: the greatest sum, and among plans for weighted sums the one whose
 /// worse-off player has most over `disagreement`. `seed` decides between equally good joint actions.

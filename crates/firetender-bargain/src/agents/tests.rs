@@ -299,7 +299,7 @@ fn deterministic_cooperators_owe_nothing_and_lengths_are_minimal() {
             };
             let booked = options.book(&model, norm, seat, &ledger, 0, state, 50);
             let enough = |k: usize| {
-                norm.loss(&model, seat, state, k, 50) >= options.multiplier * owed - 1e-6
+                norm.losses(&model, seat, state, k, 50)[k] >= options.multiplier * owed - 1e-6
             };
             match (1..=20).find(|k| enough(*k)) {
                 Some(k) => assert_eq!(usize::from(booked.left), k),

@@ -82,12 +82,12 @@ impl Hull {
         self.tolerance
     }
 
-    /// The part with at least `floor[i]` for each player `i`, if there is any; rounding is forgiven.
+    /// The part with at least `floor[i]` for each player `i`, if there is any. A corner that misses the floor by rounding only stays as it is.
     #[must_use]
     pub fn above(&self, floor: [f64; 2]) -> Option<Self> {
         let mut corners = self.corners.clone();
         for (axis, limit) in floor.into_iter().enumerate() {
-            corners = clip(&corners, axis, limit - self.tolerance);
+            corners = clip(&corners, axis, limit, self.tolerance);
         }
         if corners.is_empty() {
             return None;
@@ -142,6 +142,10 @@ impl Hull {
             best
         };
         let (top, right) = (best(1), best(0));
+        // One point is best for both, up to rounding.
+        if top[0] >= right[0] || top[1] <= right[1] {
+            return vec![top];
+        }
         let mut chain: Vec<[f64; 2]> = self
             .corners
             .iter()
@@ -156,15 +160,18 @@ impl Hull {
     }
 }
 
-/// What is left of a convex polygon (or segment, or point) where `axis` is at least `limit`.
-fn clip(corners: &[[f64; 2]], axis: usize, limit: f64) -> Vec<[f64; 2]> {
+/// What is left of a convex polygon (or segment, or point) where `axis` is at least `limit`, up to `tolerance`.
+fn clip(corners: &[[f64; 2]], axis: usize, limit: f64, tolerance: f64) -> Vec<[f64; 2]> {
+    let inside = |p: &[f64; 2]| p[axis] >= limit - tolerance;
     let mut kept = vec![];
     for (i, a) in corners.iter().enumerate() {
-        let b = corners[(i + 1) % corners.len()];
-        if a[axis] >= limit {
+        let b = &corners[(i + 1) % corners.len()];
+        if inside(a) {
             kept.push(*a);
         }
-        if (a[axis] < limit) != (b[axis] < limit) {
+        // An edge that only just begins at the limit is cut where it begins.
+        let (within, beyond) = if inside(a) { (a, b) } else { (b, a) };
+        if inside(within) && !inside(beyond) && within[axis] > limit + tolerance {
             let share = (limit - a[axis]) / (b[axis] - a[axis]);
             let other = 1 - axis;
             let mut cut = [limit; 2];
@@ -185,6 +192,7 @@ impl From<&MatrixGame> for Hull {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::games;
     use proptest::prelude::*;
 
     #[test]
@@ -202,6 +210,26 @@ mod tests {
         assert!(up.contains([0.5, 0.5]) && !up.contains([0.5, 0.6]) && !up.contains([1.5, 1.5]));
         assert_eq!(up.above([0.5, 0.0]).unwrap().frontier(), [[1.0, 1.0]]);
         assert!(up.above([1.1, 0.0]).is_none());
+    }
+
+    #[test]
+    fn cutting_off_leaves_what_is_exact_exact() {
+        let ipd = Hull::of(games::named("ipd").unwrap().table());
+        let part = ipd.above([-2.0, -2.0]).unwrap();
+        assert_eq!(
+            part.frontier(),
+            [[-2.0, -0.5], [-1.0, -1.0], [-0.5, -2.0]],
+            "the floor is met exactly"
+        );
+        // Floors off by rounding take no corner away and add none.
+        let bos = Hull::of(games::named("asym-bos").unwrap().table());
+        let near = bos.above([2.0 + 1e-13, 1.0 + 1e-13]).unwrap();
+        assert_eq!(near.frontier(), [[2.0, 2.0], [4.0, 1.0]]);
+        let zero_sum = Hull::of(&[[4.0, -4.0], [-4.0, 4.0], [2.0, -2.0]]);
+        for slip in [-1e-13, 0.0, 1e-13] {
+            let corner = zero_sum.above([-4.0 + slip, 4.0 + slip]).unwrap();
+            assert_eq!(corner.frontier(), [[-4.0, 4.0]]);
+        }
     }
 
     proptest! {

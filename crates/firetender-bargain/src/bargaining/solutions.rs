@@ -223,6 +223,26 @@ mod tests {
         }
     }
 
+    /// The minimax point of a game of pure conflict is a corner of a segment: there is one outcome left, and no norm can fail to find it.
+    #[test]
+    fn games_of_pure_conflict_have_their_value() {
+        let rows = [
+            [[4.0, -4.0], [-4.0, 4.0], [2.0, -2.0]],
+            [[3.0, -3.0], [-4.0, 4.0], [4.0, -4.0]],
+        ];
+        let found = solve(
+            &MatrixGame::new("conflict", &rows).unwrap(),
+            Disagreement::Minimax,
+        )
+        .unwrap();
+        for point in [found.nash, found.egalitarian, found.kalai_smorodinsky] {
+            assert_eq!(point, [-4.0, 4.0]);
+        }
+        let ipd = solve(&named("ipd").unwrap(), Disagreement::Minimax).unwrap();
+        assert_eq!(ipd.ideal, [-0.5, -0.5]);
+        assert_eq!(ipd.kalai_smorodinsky, [-1.0, -1.0]);
+    }
+
     #[test]
     fn a_disagreement_point_on_the_frontier_is_the_solution() {
         let found = solve(&named("asym-bos").unwrap(), Disagreement::Given([3.0, 1.5])).unwrap();

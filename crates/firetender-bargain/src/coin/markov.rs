@@ -125,4 +125,9 @@ impl MarkovGame for CoinGame {
             Some((other, _)) => [0, 1].map(|i| (verdict.rewards[i] + other[i]) / 2.0),
         }
     }
+
+    /// Where everything stands when both have moved.
+    fn after(&self, state: usize, actions: [usize; 2]) -> Option<usize> {
+        Some(self.index(&moved(self.state(state), actions)))
+    }
 }

@@ -1,26 +1,42 @@
-//! A batch of episodes, and what it says about each state and move.
+//! A batch of episodes, and what it says about each observation and move.
 
 use rayon::prelude::*;
 
-use super::PgOptions;
-use crate::{Dice, coin::CoinGame};
+use crate::{
+    Dice,
+    coin::{CoinGame, CoinState},
+    tabular::Reward,
+};
 
 /// One step on one board.
 #[derive(Clone, Copy)]
-struct Step {
-    state: u32,
-    moves: [u8; 2],
-    rewards: [f64; 2],
+pub(super) struct Step {
+    /// The row of each seat's observation.
+    pub(super) rows: [u32; 2],
+    pub(super) moves: [u8; 2],
+    /// As players are rewarded.
+    pub(super) rewards: [f64; 2],
+}
+
+/// Which boards are played.
+#[derive(Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) boards: usize,
+    pub(super) steps: usize,
+    pub(super) gamma: f64,
+    pub(super) reward: Reward,
+    pub(super) seed: u64,
+    /// Number of the batch: no two have boards in common.
+    pub(super) number: usize,
 }
 
 /// Episodes, board after board.
 pub(super) struct Batch {
-    boards: usize,
-    steps: usize,
+    plan: Plan,
     moves: usize,
-    states: usize,
-    gamma: f64,
-    all: Vec<Step>,
+    pub(super) all: Vec<Step>,
+    /// The rows after the last step of each board.
+    pub(super) last: Vec<[u32; 2]>,
     /// Mean rewards a step, as players are rewarded.
     rewarded: [f64; 2],
     /// Mean rewards a step of the game.
@@ -28,59 +44,70 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Plays from tables of log-probabilities.
+    /// Plays from tables of probabilities, a row for each observation; `rows` are the observations of each state.
     pub(super) fn play(
         game: &CoinGame,
-        tables: [&[f32]; 2],
-        options: &PgOptions,
-        update: usize,
+        rows: [&[u32]; 2],
+        tables: [&[f64]; 2],
+        plan: &Plan,
     ) -> Self {
         let moves = game.moves();
-        let key = Dice::key(options.seed);
-        let tables = tables.map(|t| t.iter().map(|l| f64::from(*l).exp()).collect::<Vec<f64>>());
+        let key = Dice::key(plan.seed);
         let episode = |board: usize| {
-            let lane = (update * options.boards + board) as u64;
+            let lane = (plan.number * plan.boards + board) as u64;
             let mut state = game.reset(&mut Dice::keyed(key, lane, 0));
             let mut traces = [0.0; 2];
-            (0..options.steps)
-                .map(|step| {
-                    let mut dice = Dice::keyed(key, lane, 1 + step as u64);
-                    let index = game.index(&state);
-                    let chosen = [0, 1]
-                        .map(|i| dice.pick(tables[i][index * moves..][..moves].iter().copied()));
-                    let after = game.step(state, chosen, &mut dice);
-                    state = after.state;
-                    for (t, r) in traces.iter_mut().zip(after.rewards) {
-                        *t = options.reward.trace() * *t + r;
-                    }
-                    let seen = [0, 1].map(|i| options.reward.of(after.rewards, &traces, i));
-                    let step = Step {
-                        state: index as u32,
-                        moves: chosen.map(|m| m as u8),
-                        rewards: seen,
-                    };
-                    (step, after.rewards)
-                })
-                .collect::<Vec<_>>()
+            let seen = |state: &CoinState| {
+                let index = game.index(state);
+                [rows[0][index], rows[1][index]]
+            };
+            let mut now = seen(&state);
+            let mut steps = Vec::with_capacity(plan.steps);
+            let mut paid = [0.0; 2];
+            for step in 0..plan.steps {
+                let mut dice = Dice::keyed(key, lane, 1 + step as u64);
+                let chosen = [0, 1].map(|i| {
+                    let row = &tables[i][now[i] as usize * moves..][..moves];
+                    dice.pick(row.iter().copied())
+                });
+                let after = game.step(state, chosen, &mut dice);
+                state = after.state;
+                for ((trace, sum), r) in traces.iter_mut().zip(&mut paid).zip(after.rewards) {
+                    *trace = plan.reward.trace() * *trace + r;
+                    *sum += r;
+                }
+                steps.push(Step {
+                    rows: now,
+                    moves: chosen.map(|m| m as u8),
+                    rewards: [0, 1].map(|i| plan.reward.of(after.rewards, &traces, i)),
+                });
+                now = seen(&state);
+            }
+            (steps, now, paid)
         };
-        let played: Vec<(Step, [f64; 2])> = (0..options.boards)
+        let played: Vec<(Vec<Step>, [u32; 2], [f64; 2])> = (0..plan.boards)
             .into_par_iter()
             .with_min_len(16)
-            .flat_map_iter(episode)
+            .map(episode)
             .collect();
-        let n = played.len() as f64;
-        let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / n;
-        let rewarded = [0, 1].map(|i| mean(&mut played.iter().map(|(step, _)| step.rewards[i])));
-        let means = [0, 1].map(|i| mean(&mut played.iter().map(|(_, rewards)| rewards[i])));
+        let n = (plan.boards * plan.steps) as f64;
+        let (mut all, mut last) = (Vec::with_capacity(plan.boards * plan.steps), vec![]);
+        let mut means = [0.0; 2];
+        for (steps, end, paid) in played {
+            all.extend(steps);
+            last.push(end);
+            for i in 0..2 {
+                means[i] += paid[i] / n;
+            }
+        }
+        let rewarded = [0, 1].map(|i| all.iter().map(|s| s.rewards[i]).sum::<f64>() / n);
         Self {
-            boards: options.boards,
-            steps: options.steps,
+            plan: *plan,
             moves,
-            states: tables[0].len() / moves,
-            gamma: options.gamma,
+            all,
+            last,
             rewarded,
             means,
-            all: played.into_iter().map(|(step, _)| step).collect(),
         }
     }
 
@@ -88,51 +115,86 @@ impl Batch {
         self.means
     }
 
-    /// Weights of `∇ log π_k` in the gradient of player `i`'s return, `(2/B) γᵗ Gᵢₜ`, and of `entropy` times the mean entropy of player `k`.
-    pub(super) fn returns(&self, i: usize, k: usize, table: &[f32], entropy: f64) -> Vec<f32> {
-        let mut weights = vec![0.0_f64; self.states * self.moves];
-        let share = 2.0 / self.boards as f64;
-        let mut visits = vec![0.0_f64; if entropy > 0.0 { self.states } else { 0 }];
-        for episode in self.all.chunks(self.steps) {
+    /// Episodes, and the rows after each.
+    pub(super) fn episodes(&self) -> impl Iterator<Item = (&[Step], [u32; 2])> {
+        self.all.chunks(self.plan.steps).zip(self.last.iter().copied())
+    }
+
+    /// Where a player's step is in its table.
+    pub(super) fn place(&self, step: &Step, player: usize) -> usize {
+        step.rows[player] as usize * self.moves + usize::from(step.moves[player])
+    }
+
+    /// Weights of `∇ log π_k` in the gradient of player `i`'s return, `(2/B) γᵗ (Gᵢₜ − b)`, and of `entropy` times the mean entropy of player `k`, whose
+    /// log-probabilities are `table`. The baseline `b`, where one is wanted, is the mean of the returns of that step over all boards.
+    pub(super) fn returns(
+        &self,
+        i: usize,
+        k: usize,
+        table: &[f32],
+        entropy: f64,
+        baseline: bool,
+    ) -> Vec<f32> {
+        let steps = self.plan.steps;
+        let mut tails = vec![0.0_f64; self.all.len()];
+        let mut means = vec![0.0_f64; steps];
+        for (episode, tails) in self.all.chunks(steps).zip(tails.chunks_mut(steps)) {
             let mut tail = 0.0;
             for (t, step) in episode.iter().enumerate().rev() {
-                tail = step.rewards[i] + self.gamma * tail;
-                let place = step.state as usize * self.moves + usize::from(step.moves[k]);
-                weights[place] += share * self.gamma.powi(t as i32) * tail;
-                if entropy > 0.0 {
-                    visits[step.state as usize] += 1.0;
+                tail = step.rewards[i] + self.plan.gamma * tail;
+                tails[t] = tail;
+                if baseline {
+                    means[t] += tail / self.plan.boards as f64;
                 }
             }
         }
+        let mut weights = vec![0.0_f64; table.len()];
+        let share = 2.0 / self.plan.boards as f64;
+        for (number, (step, tail)) in self.all.iter().zip(&tails).enumerate() {
+            let t = number % steps;
+            weights[self.place(step, k)] +=
+                share * self.plan.gamma.powi(t as i32) * (tail - means[t]);
+        }
+        self.add_entropy(&mut weights, k, table, entropy);
+        weights.into_iter().map(|w| w as f32).collect()
+    }
+
+    /// Adds `entropy` times the weights of the mean entropy of player `k` over all steps.
+    pub(super) fn add_entropy(&self, weights: &mut [f64], k: usize, table: &[f32], entropy: f64) {
+        if entropy <= 0.0 {
+            return;
+        }
+        let mut visits = vec![0.0_f64; weights.len() / self.moves];
+        for step in &self.all {
+            visits[step.rows[k] as usize] += 1.0;
+        }
         let each = entropy / self.all.len() as f64;
-        for (state, count) in visits.iter().enumerate().filter(|(_, c)| **c > 0.0) {
-            for place in state * self.moves..(state + 1) * self.moves {
+        for (row, count) in visits.iter().enumerate().filter(|(_, c)| **c > 0.0) {
+            for place in row * self.moves..(row + 1) * self.moves {
                 let log = f64::from(table[place]);
                 weights[place] -= each * count * log * log.exp();
             }
         }
-        weights.into_iter().map(|w| w as f32).collect()
     }
 
-    /// Weights of `∇ log π_i` in LOLA's correction, `(2/B) Σ_{t ≥ l} ρⱼₜ Dⱼₜ`, from the derivatives of the other's log-probabilities along `∇ⱼ Vᵢ`.
-    pub(super) fn correction(&self, i: usize, along: &[f32]) -> Vec<f32> {
+    /// Weights of `∇ log π_i` in LOLA's correction, `(2/B) Σ_{t ≥ l} ρⱼₜ Dⱼₜ`, from the derivatives `along` of the other's log-probabilities along `∇ⱼ Vᵢ`;
+    /// `len` is the length of player `i`'s table.
+    pub(super) fn correction(&self, i: usize, along: &[f32], len: usize) -> Vec<f32> {
         let j = 1 - i;
-        let mut weights = vec![0.0_f64; self.states * self.moves];
-        let share = 2.0 / self.boards as f64;
-        let mut terms = vec![0.0; self.steps];
-        for episode in self.all.chunks(self.steps) {
+        let mut weights = vec![0.0_f64; len];
+        let share = 2.0 / self.plan.boards as f64;
+        let mut terms = vec![0.0; self.plan.steps];
+        for episode in self.all.chunks(self.plan.steps) {
             let mut until = 0.0;
             for (t, step) in episode.iter().enumerate() {
-                until +=
-                    f64::from(along[step.state as usize * self.moves + usize::from(step.moves[j])]);
+                until += f64::from(along[self.place(step, j)]);
                 let surplus = step.rewards[j] - self.rewarded[j];
-                terms[t] = self.gamma.powi(t as i32) * surplus * until;
+                terms[t] = self.plan.gamma.powi(t as i32) * surplus * until;
             }
             let mut tail = 0.0;
             for (t, step) in episode.iter().enumerate().rev() {
                 tail += terms[t];
-                weights[step.state as usize * self.moves + usize::from(step.moves[i])] +=
-                    share * tail;
+                weights[self.place(step, i)] += share * tail;
             }
         }
         weights.into_iter().map(|w| w as f32).collect()
@@ -143,18 +205,17 @@ impl Batch {
     pub(super) fn surrogate(&self, i: usize, along: &[f32], own: &[f32]) -> f64 {
         let j = 1 - i;
         let mut sum = 0.0;
-        for episode in self.all.chunks(self.steps) {
+        for episode in self.all.chunks(self.plan.steps) {
             let (mut d, mut lambda) = (0.0, 0.0);
             for (t, step) in episode.iter().enumerate() {
-                let at = |player: usize| {
-                    step.state as usize * self.moves + usize::from(step.moves[player])
-                };
-                d += f64::from(along[at(j)]);
-                lambda += f64::from(own[at(i)]);
-                sum +=
-                    self.gamma.powi(t as i32) * (step.rewards[j] - self.rewarded[j]) * lambda * d;
+                d += f64::from(along[self.place(step, j)]);
+                lambda += f64::from(own[self.place(step, i)]);
+                sum += self.plan.gamma.powi(t as i32)
+                    * (step.rewards[j] - self.rewarded[j])
+                    * lambda
+                    * d;
             }
         }
-        2.0 / self.boards as f64 * sum
+        2.0 / self.plan.boards as f64 * sum
     }
 }

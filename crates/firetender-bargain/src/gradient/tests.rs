@@ -1,5 +1,9 @@
-use super::*;
-use crate::{markov::Model, plan::evaluate};
+use super::{
+    network::Network,
+    rollout::{Batch, Plan},
+    *,
+};
+use crate::{markov::Model, plan::evaluate, tabular::Reward};
 
 fn small() -> PgOptions {
     PgOptions {
@@ -15,15 +19,15 @@ fn small() -> PgOptions {
 fn derivatives_are_differences() {
     let device = Device::flex();
     let game = CoinGame::named("cg").unwrap();
-    let inputs = observations(&game, 0, &device).narrow(0, 0, 40);
-    let net = Network::draw(36, 5, 4, 3, &device);
-    let other = Network::draw(36, 5, 4, 9, &device);
+    let inputs = view(&game, 0, false, &device).rows.narrow(0, 0, 40);
+    let net = Network::draw(&[36, 7, 5, 4], 3, &device);
+    let other = Network::draw(&[36, 7, 5, 4], 9, &device);
     let weights: Vec<f32> = (0..160)
         .map(|i| (Dice::at(1, i, 0).unit() - 0.5) as f32)
         .collect();
     let upload = Tensor::<2>::from_data(TensorData::new(weights.clone(), [40, 4]), &device);
     let pass = net.pass(&inputs);
-    let gradient = net.gradient(&inputs, &pass, &upload).flat();
+    let gradient = net.gradient(&inputs, &pass, &upload).flat().unwrap();
     let value = |net: &Network| -> f64 {
         let table = net.pass(&inputs).log_probs().unwrap();
         table
@@ -63,36 +67,44 @@ fn derivatives_are_differences() {
 fn the_correction_is_a_gradient() {
     let device = Device::flex();
     let game = CoinGame::named("cg").unwrap();
-    let inputs = observations(&game, 0, &device);
-    let nets = [1, 2].map(|seed| Network::draw(36, 5, 4, seed, &device));
-    let passes = [nets[0].pass(&inputs), nets[1].pass(&inputs)];
+    let views = [0, 1].map(|seat| view(&game, seat, false, &device));
+    let inputs = &views[0].rows;
+    let nets = [1, 2].map(|seed| Network::draw(&[36, 5, 4], seed, &device));
+    let passes = [nets[0].pass(inputs), nets[1].pass(inputs)];
     let tables = [
         passes[0].log_probs().unwrap(),
         passes[1].log_probs().unwrap(),
     ];
+    let plan = Plan {
+        boards: 200,
+        steps: 5,
+        gamma: 0.9,
+        reward: Reward::Own,
+        seed: 0,
+        number: 0,
+    };
     let batch = Batch::play(
         &game,
-        [&tables[0], &tables[1]],
-        &PgOptions {
-            boards: 200,
-            ..small()
-        },
-        0,
+        [&views[0].of, &views[1].of],
+        [&probabilities(&tables[0]), &probabilities(&tables[1])],
+        &plan,
     );
-    let upload = |w: Vec<f32>| Tensor::<2>::from_data(TensorData::new(w, [1458, 4]), &device);
+    let upload = |w: Vec<f32>| views[0].upload(w);
     for i in 0..2 {
         let j = 1 - i;
         let direction = nets[j].gradient(
-            &inputs,
+            inputs,
             &passes[j],
-            &upload(batch.returns(i, j, &tables[j], 0.0)),
+            &upload(batch.returns(i, j, &tables[j], 0.0, false)),
         );
-        let along = nets[j].tangent(&inputs, &passes[j], &direction).unwrap();
+        let along = nets[j].tangent(inputs, &passes[j], &direction).unwrap();
+        let weights = batch.correction(i, &along, tables[i].len());
         let found = nets[i]
-            .gradient(&inputs, &passes[i], &upload(batch.correction(i, &along)))
-            .flat();
+            .gradient(inputs, &passes[i], &upload(weights))
+            .flat()
+            .unwrap();
         let value =
-            |net: &Network| batch.surrogate(i, &along, &net.pass(&inputs).log_probs().unwrap());
+            |net: &Network| batch.surrogate(i, &along, &net.pass(inputs).log_probs().unwrap());
         let size = found.iter().fold(0.0_f64, |m, x| m.max(f64::from(x.abs())));
         assert!(size > 0.0);
         for index in (0..found.len()).step_by(11) {

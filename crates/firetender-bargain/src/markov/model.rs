@@ -1,11 +1,15 @@
 //! A game's rewards and successors as tables.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
-use super::{MarkovGame, conformance};
+use super::{MarkovGame, survey};
 use crate::BargainError;
 
-/// The tables of a game. Successors that are the same lottery are kept once, so that a planner averages each once a sweep.
+/// The tables of a game. Joint actions that come to the same are one outcome, and successors that are the same lottery are kept once, so that a
+/// planner weighs each once a sweep.
 ///
 /// ```
 /// use firetender_bargain::{coin::CoinGame, markov::Model};
@@ -18,52 +22,79 @@ pub struct Model {
     states: usize,
     actions: [usize; 2],
     first: Vec<(usize, f64)>,
-    /// By state and joint action.
+    /// By state and joint action: the number of an outcome.
+    outcomes: Vec<u32>,
+    /// Of each outcome.
     rewards: Vec<[f64; 2]>,
-    /// By state and joint action: a state, or `states` + the number of a lottery.
+    /// Of each outcome: a state, or `states` + the number of a lottery.
     next: Vec<u32>,
     lotteries: Vec<Vec<(usize, f64)>>,
 }
 
+/// Outcomes and lotteries by what they are made of.
+#[derive(Default)]
+struct Known {
+    /// Rewards' bits and what comes next.
+    outcomes: HashMap<([u64; 2], u32), u32>,
+    /// Numbers of the lotteries with a hash.
+    lotteries: HashMap<u64, Vec<u32>>,
+}
+
 impl Model {
-    /// The tables of a game that [conforms](conformance).
+    /// The tables of a game that [conforms](super::conformance).
     ///
     /// # Errors
-    /// As [`conformance`].
+    /// As [`conformance`](super::conformance).
     pub fn of(game: &dyn MarkovGame) -> Result<Self, BargainError> {
-        conformance(game)?;
-        let (states, actions) = (game.states(), game.actions());
-        let joint = actions[0] * actions[1];
         let mut model = Self {
             name: game.name(),
-            states,
-            actions,
-            first: game.first(),
-            rewards: Vec::with_capacity(states * joint),
-            next: Vec::with_capacity(states * joint),
+            states: game.states(),
+            actions: game.actions(),
+            first: vec![],
+            outcomes: vec![],
+            rewards: vec![],
+            next: vec![],
             lotteries: vec![],
         };
-        let mut known: BTreeMap<Vec<(usize, u64)>, u32> = BTreeMap::new();
-        let mut next = vec![];
-        for state in 0..states {
-            for both in 0..joint {
-                next.clear();
-                let pair = [both / actions[1], both % actions[1]];
-                model.rewards.push(game.outcomes(state, pair, &mut next));
-                next.retain(|(_, p)| *p > 0.0);
-                if let [(only, _)] = next[..] {
-                    model.next.push(only as u32);
-                    continue;
-                }
-                let key = next.iter().map(|(s, p)| (*s, p.to_bits())).collect();
-                let number = *known.entry(key).or_insert_with(|| {
-                    model.lotteries.push(next.clone());
-                    (states + model.lotteries.len() - 1) as u32
-                });
-                model.next.push(number);
-            }
-        }
+        let mut known = Known::default();
+        let outcomes = survey(game, &mut |rewards, next| model.add(&mut known, rewards, next))?;
+        model.outcomes = outcomes;
+        model.first = game.first();
         Ok(model)
+    }
+
+    /// The number of an outcome, which is new or known.
+    fn add(&mut self, known: &mut Known, rewards: [f64; 2], next: &[(usize, f64)]) -> u32 {
+        let next: Vec<(usize, f64)> = next.iter().copied().filter(|(_, p)| *p > 0.0).collect();
+        let follows = match next[..] {
+            [(only, _)] => only as u32,
+            _ => (self.states + self.lottery(known, next)) as u32,
+        };
+        let key = (rewards.map(f64::to_bits), follows);
+        let number = self.rewards.len() as u32;
+        let found = *known.outcomes.entry(key).or_insert(number);
+        if found == number {
+            self.rewards.push(rewards);
+            self.next.push(follows);
+        }
+        found
+    }
+
+    fn lottery(&mut self, known: &mut Known, members: Vec<(usize, f64)>) -> usize {
+        let mut hasher = DefaultHasher::new();
+        for (state, p) in &members {
+            (state, p.to_bits()).hash(&mut hasher);
+        }
+        let same = known.lotteries.entry(hasher.finish()).or_default();
+        if let Some(found) = same
+            .iter()
+            .find(|number| self.lotteries[**number as usize] == members)
+        {
+            return *found as usize;
+        }
+        same.push(self.lotteries.len() as u32);
+        self.lotteries.push(members);
+        self.lotteries.len() - 1
     }
 
     /// The game's name.
@@ -103,7 +134,35 @@ impl Model {
     #[must_use]
     pub fn rewards(&self, state: usize, joint: usize) -> [f64; 2] {
         assert!(joint < self.joint(), "joint action {joint}");
-        self.rewards[state * self.joint() + joint]
+        self.rewards[self.outcome(state, joint)]
+    }
+
+    /// The number of what a joint action comes to.
+    pub(crate) fn outcome(&self, state: usize, joint: usize) -> usize {
+        self.outcomes[state * self.joint() + joint] as usize
+    }
+
+    /// What can come of the joint actions in a state, by their numbers.
+    pub(crate) fn outcomes_in(&self, state: usize) -> &[u32] {
+        &self.outcomes[state * self.joint()..][..self.joint()]
+    }
+
+    /// Rewards of each outcome, and what comes next: a state, or `states` + the number of a lottery.
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = ([f64; 2], usize)> + '_ {
+        self.rewards
+            .iter()
+            .zip(&self.next)
+            .map(|(r, n)| (*r, *n as usize))
+    }
+
+    /// Rewards of an outcome, and what comes next.
+    pub(crate) fn result(&self, outcome: usize) -> ([f64; 2], usize) {
+        (self.rewards[outcome], self.next[outcome] as usize)
+    }
+
+    /// The lotteries, in the order of their numbers.
+    pub(crate) fn lotteries(&self) -> &[Vec<(usize, f64)>] {
+        &self.lotteries
     }
 
     /// Calls `each` with the successors of a joint action and their probabilities.
@@ -120,7 +179,7 @@ impl Model {
 
     /// A state, or `states` + the number of a lottery.
     pub(crate) fn next(&self, state: usize, joint: usize) -> usize {
-        self.next[state * self.joint() + joint] as usize
+        self.next[self.outcome(state, joint)] as usize
     }
 
     /// Appends the mean of each lottery to the values of the states, so that what [`next`](Self::next) gives is an index.
@@ -146,6 +205,22 @@ impl Model {
                 [sum[0] + p * v[*s][0], sum[1] + p * v[*s][1]]
             })
         });
+    }
+
+    /// What each outcome is worth when rewards have these weights: its own now, and `gamma` times the mean of `values` after it.
+    pub(crate) fn worth(
+        &self,
+        weights: [f64; 2],
+        gamma: f64,
+        values: &mut Vec<f64>,
+        out: &mut Vec<f64>,
+    ) {
+        self.extend_numbers(values);
+        out.clear();
+        out.extend(self.outcomes().map(|([one, two], next)| {
+            weights[0] * one + weights[1] * two + gamma * values[next]
+        }));
+        values.truncate(self.states);
     }
 
     /// The largest difference between two rewards of one player: what tolerances are relative to.

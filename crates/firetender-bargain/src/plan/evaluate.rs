@@ -27,11 +27,58 @@ pub fn evaluate(
         });
     }
     fits(model, policies)?;
-    let mut values = vec![[0.0; 2]; model.states()];
-    for _ in 0..steps {
-        values = back(model, policies, values, 1.0);
+    let mut weights = vec![0.0; model.states()];
+    for (state, p) in model.first() {
+        weights[*state] += p;
     }
-    Ok(from_first(model, &values).map(|v| v / steps as f64))
+    let mut sums = [0.0; 2];
+    for step in 0..steps {
+        let (rewards, after) = forth(model, policies, &weights);
+        let change: f64 = after.iter().zip(&weights).map(|(a, b)| (a - b).abs()).sum();
+        // Where the chain has settled it stays: no later step can change the weights by more than this one did.
+        let left = if change <= SETTLED { steps - step } else { 1 };
+        for (sum, reward) in sums.iter_mut().zip(rewards) {
+            *sum += left as f64 * reward;
+        }
+        if left > 1 {
+            break;
+        }
+        weights = after;
+    }
+    Ok(sums.map(|sum| sum / steps as f64))
+}
+
+/// The change of a distribution of states (sum of absolute differences) in one step below which it has settled.
+const SETTLED: f64 = 1e-15;
+
+/// One step forth: the expected rewards of states with these weights, and the weights of the states after it.
+pub(crate) fn forth(
+    model: &Model,
+    policies: [&Policy; 2],
+    weights: &[f64],
+) -> ([f64; 2], Vec<f64>) {
+    let columns = model.actions()[1];
+    let mut after = vec![0.0; model.states() + model.lotteries().len()];
+    let mut sums = [0.0; 2];
+    for (state, weight) in weights.iter().enumerate().filter(|(_, w)| **w > 0.0) {
+        let rows = [policies[0].row(state), policies[1].row(state)];
+        for (a, p) in rows[0].iter().enumerate().filter(|(_, p)| **p > 0.0) {
+            for (b, q) in rows[1].iter().enumerate().filter(|(_, q)| **q > 0.0) {
+                let (rewards, next) = model.result(model.outcome(state, a * columns + b));
+                let share = weight * p * q;
+                sums[0] += share * rewards[0];
+                sums[1] += share * rewards[1];
+                after[next] += share;
+            }
+        }
+    }
+    let drawn = after.split_off(model.states());
+    for (lottery, weight) in model.lotteries().iter().zip(drawn).filter(|(_, w)| *w > 0.0) {
+        for (state, p) in lottery {
+            after[*state] += weight * p;
+        }
+    }
+    (sums, after)
 }
 
 /// The discounted values of two policies in every state.

@@ -41,6 +41,16 @@ impl JointPlan {
                 expected: "finite numbers",
             });
         }
+        Self::from(model, weights, horizon, vec![0.0; model.states()])
+    }
+
+    /// [`best`](Self::best), of checked weights, from values to begin with: those of a plan for weights nearby save sweeps.
+    fn from(
+        model: &Model,
+        weights: [f64; 2],
+        horizon: Horizon,
+        mut values: Vec<f64>,
+    ) -> Result<Self, BargainError> {
         let (gamma, mix) = match horizon {
             Horizon::Average => (1.0, 0.8),
             Horizon::Discounted(gamma) => {
@@ -49,18 +59,13 @@ impl JointPlan {
             }
         };
         let scale = model.scale() * (weights[0].abs() + weights[1].abs()).max(f64::MIN_POSITIVE);
-        let mut values = vec![0.0; model.states()];
+        let mut worth = vec![];
         for _ in 0..MOST_SWEEPS {
-            model.extend_numbers(&mut values);
+            model.worth(weights, gamma, &mut values, &mut worth);
             let next: Vec<f64> = (0..model.states())
                 .into_par_iter()
                 .with_min_len(1024)
-                .map(|state| {
-                    let best = (0..model.joint())
-                        .map(|joint| weighed(model, weights, &values, gamma, state, joint))
-                        .fold(f64::MIN, f64::max);
-                    mix * best + (1.0 - mix) * values[state]
-                })
+                .map(|state| mix * top(model, &worth, state) + (1.0 - mix) * values[state])
                 .collect();
             let changes = next.iter().zip(&values).map(|(a, b)| a - b);
             let (low, high) = changes.fold((f64::MAX, f64::MIN), |(l, h), x| (l.min(x), h.max(x)));
@@ -106,22 +111,31 @@ impl JointPlan {
     }
 
     /// The joint actions that are best in a state.
+    ///
+    /// # Panics
+    /// When there is no such state.
     #[must_use]
     pub fn choices(&self, model: &Model, state: usize) -> Vec<usize> {
-        let mut values = self.values.clone();
-        model.extend_numbers(&mut values);
-        self.best_in(model, &values, state)
+        self.best_in(model, &self.worth(model), state)
     }
 
-    fn best_in(&self, model: &Model, values: &[f64], state: usize) -> Vec<usize> {
+    /// What each outcome is worth by the plan.
+    fn worth(&self, model: &Model) -> Vec<f64> {
         let gamma = match self.horizon {
             Horizon::Average => 1.0,
             Horizon::Discounted(gamma) => gamma,
         };
-        let worth = |joint: usize| weighed(model, self.weights, values, gamma, state, joint);
-        let best = (0..model.joint()).map(worth).fold(f64::MIN, f64::max);
-        (0..model.joint())
-            .filter(|j| worth(*j) >= best - self.tolerance)
+        let mut out = vec![];
+        model.worth(self.weights, gamma, &mut self.values.clone(), &mut out);
+        out
+    }
+
+    fn best_in(&self, model: &Model, worth: &[f64], state: usize) -> Vec<usize> {
+        let best = top(model, worth, state) - self.tolerance;
+        let outcomes = model.outcomes_in(state).iter().enumerate();
+        outcomes
+            .filter(|(_, outcome)| worth[**outcome as usize] >= best)
+            .map(|(joint, _)| joint)
             .collect()
     }
 
@@ -129,12 +143,11 @@ impl JointPlan {
     /// pairs of players who were trained apart.
     #[must_use]
     pub fn policies(&self, model: &Model, seed: u64) -> [Policy; 2] {
-        let mut values = self.values.clone();
-        model.extend_numbers(&mut values);
+        let worth = self.worth(model);
         let [one, two] = model.actions();
         let chosen: Vec<usize> = (0..model.states())
             .map(|state| {
-                let best = self.best_in(model, &values, state);
+                let best = self.best_in(model, &worth, state);
                 let draw = Dice::at(seed, state as u64, 0).unit() * best.len() as f64;
                 best[(draw as usize).min(best.len() - 1)]
             })
@@ -146,16 +159,10 @@ impl JointPlan {
     }
 }
 
-fn weighed(
-    model: &Model,
-    weights: [f64; 2],
-    values: &[f64],
-    gamma: f64,
-    state: usize,
-    joint: usize,
-) -> f64 {
-    let [a, b] = model.rewards(state, joint);
-    weights[0] * a + weights[1] * b + gamma * values[model.next(state, joint)]
+/// The most that any joint action in a state is worth.
+fn top(model: &Model, worth: &[f64], state: usize) -> f64 {
+    let all = model.outcomes_in(state).iter();
+    all.fold(f64::MIN, |best, outcome| best.max(worth[*outcome as usize]))
 }
 
 /// The plan whose worse-off player is best off, among those that maximise a weighted sum of gains over `disagreement`: the corner of the
@@ -172,9 +179,11 @@ pub fn egalitarian_plan(
 ) -> Result<JointPlan, BargainError> {
     let (mut low, mut high) = (0.0, 1.0);
     let mut best: Option<(f64, JointPlan)> = None;
+    let mut values = vec![0.0; model.states()];
     for _ in 0..steps.max(1) {
         let share = (low + high) / 2.0;
-        let plan = JointPlan::best(model, [share, 1.0 - share], Horizon::Average)?;
+        let plan = JointPlan::from(model, [share, 1.0 - share], Horizon::Average, values)?;
+        values = plan.values.clone();
         let [one, two] = plan.policies(model, 0);
         let gains = super::evaluate(model, [&one, &two], horizon)?;
         let gains = [gains[0] - disagreement[0], gains[1] - disagreement[1]];

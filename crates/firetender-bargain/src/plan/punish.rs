@@ -2,11 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::{Policy, check_discount, respond::greedy};
+use super::{Policy, check_discount, iterate::iterate, respond::greedy};
 use crate::{BargainError, markov::Model, minimax};
 
 /// Rounds of answering each other after which players who have not settled are taken as they are.
 const MOST_ROUNDS: usize = 50;
+
+/// Sweeps in which a victim answers a punisher that holds still.
+const MOST_ANSWERS: usize = 60;
 
 /// How a player punishes the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,7 +48,9 @@ pub fn punish(model: &Model, how: Punishment, gamma: f64) -> Result<[Policy; 2],
     })
 }
 
-/// `punisher`'s part of the zero-sum game for the other's reward, by value iteration over states.
+/// `punisher`'s part of the zero-sum game for the victim's reward, by policy iteration: what the punisher does is found state by state, held while the
+/// victim answers it better and better, and found again. From values that are too high they fall to the game's, whatever the number of
+/// answers (van der Wal 1978), and sweeps in which every state is a game to solve are few.
 fn minimax_policy(model: &Model, punisher: usize, gamma: f64) -> Policy {
     let victim = 1 - punisher;
     let (own, other) = (model.actions()[victim], model.actions()[punisher]);
@@ -56,34 +61,50 @@ fn minimax_policy(model: &Model, punisher: usize, gamma: f64) -> Policy {
             b * model.actions()[1] + a
         }
     };
-    let solve = |values: &[f64], state: usize| {
-        minimax::zero_sum(own, other, |a, b| {
-            let joint = joint(a, b);
-            model.rewards(state, joint)[victim] + gamma * values[model.next(state, joint)]
-        })
-    };
-    let mut values = vec![0.0; model.states()];
+    let mut weights = [0.0; 2];
+    weights[victim] = 1.0;
+    let most = model
+        .outcomes()
+        .fold(f64::MIN, |most, (rewards, _)| most.max(rewards[victim]));
+    let mut values = vec![most / (1.0 - gamma); model.states()];
     let goal = 1e-7 * model.scale();
-    loop {
-        model.extend_numbers(&mut values);
-        let next: Vec<f64> = (0..model.states())
+    let mut worth = vec![];
+    let mut last = false;
+    let mixtures = loop {
+        model.worth(weights, gamma, &mut values, &mut worth);
+        let solved: Vec<(f64, Vec<f64>)> = (0..model.states())
             .into_par_iter()
             .with_min_len(128)
-            .map(|state| solve(&values, state).0)
+            .map(|state| {
+                minimax::zero_sum(own, other, |a, b| {
+                    worth[model.outcome(state, joint(a, b))]
+                })
+            })
             .collect();
-        let change = next
-            .iter()
-            .zip(&values)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f64::max);
-        values = next;
-        if change <= goal {
-            break;
+        let changes = solved.iter().zip(&values).map(|((a, _), b)| (a - b).abs());
+        let change = changes.fold(0.0, f64::max);
+        let (next, mixtures): (Vec<f64>, Vec<Vec<f64>>) = solved.into_iter().unzip();
+        if last {
+            break mixtures;
         }
-    }
-    model.extend_numbers(&mut values);
-    let rows = (0..model.states()).flat_map(|state| {
-        let mut row = solve(&values, state).1;
+        last = change <= goal;
+        values = next;
+        if last {
+            continue;
+        }
+        // The victim answers.
+        let answer = |worth: &[f64], state: usize| {
+            let mean = |a: usize| {
+                let row = mixtures[state].iter().enumerate();
+                row.filter(|(_, p)| **p > 0.0).fold(0.0, |sum, (b, p)| {
+                    sum + p * worth[model.outcome(state, joint(a, b))]
+                })
+            };
+            (0..own).fold(f64::MIN, |best, a| best.max(mean(a)))
+        };
+        values = iterate(model, weights, gamma, values, (goal, MOST_ANSWERS), answer);
+    };
+    let rows = mixtures.into_iter().flat_map(|mut row| {
         // What the simplex leaves off is rounding.
         row.iter_mut().for_each(|p| *p = p.max(0.0));
         let sum: f64 = row.iter().sum();

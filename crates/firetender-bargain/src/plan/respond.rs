@@ -1,6 +1,6 @@
 //! The best answer to a fixed policy, and with it how far that policy can be exploited.
 
-use super::{Policy, check_discount};
+use super::{Policy, check_discount, iterate::iterate};
 use crate::{BargainError, markov::Model};
 
 /// The best answer to a policy.
@@ -15,10 +15,8 @@ pub struct BestResponse {
 /// The answer of `player` (0 or 1) to the other's policy that earns it most, discounted by γ.
 ///
 /// # Errors
-/// [`BargainError::Option`] when γ is not from 0 to below 1; [`BargainError::Policy`] when the policy is for another game.
-///
-/// # Panics
-/// When `player` is neither 0 nor 1.
+/// [`BargainError::Option`] when γ is not from 0 to below 1 or `player` is neither 0 nor 1; [`BargainError::Policy`] when the policy is for
+/// another game.
 ///
 /// ```
 /// use firetender_bargain::{games, markov::Model, plan::{Policy, best_response}};
@@ -34,7 +32,7 @@ pub fn best_response(
     gamma: f64,
 ) -> Result<BestResponse, BargainError> {
     check_discount(gamma)?;
-    assert!(player < 2, "player {player}");
+    super::check_seat(player)?;
     let mut goal = [0.0; 2];
     goal[player] = 1.0;
     let dummy = Policy::pure(model.actions()[player], &vec![0; model.states()]);
@@ -62,52 +60,36 @@ pub(crate) fn greedy(
 ) -> Policy {
     let actions = model.actions()[player];
     let columns = model.actions()[1];
-    let worth = |values: &[f64], state: usize, action: usize| {
-        let mut sum = 0.0;
-        for (b, q) in other
-            .row(state)
-            .iter()
-            .enumerate()
-            .filter(|(_, q)| **q > 0.0)
-        {
+    let mean = |worth: &[f64], state: usize, action: usize| {
+        let row = other.row(state).iter().enumerate();
+        row.filter(|(_, q)| **q > 0.0).fold(0.0, |sum, (b, q)| {
             let joint = if player == 0 {
                 action * columns + b
             } else {
                 b * columns + action
             };
-            let [one, two] = model.rewards(state, joint);
-            sum += q * (goal[0] * one + goal[1] * two + gamma * values[model.next(state, joint)]);
-        }
-        sum
+            sum + q * worth[model.outcome(state, joint)]
+        })
     };
-    let end = 1e-12 * model.scale();
-    let mut values = vec![0.0; model.states()];
-    loop {
-        model.extend_numbers(&mut values);
-        let best = |state: usize| {
-            (0..actions)
-                .map(|a| worth(&values, state, a))
-                .fold(f64::MIN, f64::max)
-        };
-        let next: Vec<f64> = (0..model.states()).map(best).collect();
-        let change = next
-            .iter()
-            .zip(&values)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f64::max);
-        values = next;
-        if change <= end {
-            break;
-        }
-    }
-    model.extend_numbers(&mut values);
+    let top = |worth: &[f64], state: usize| {
+        (0..actions).fold(f64::MIN, |best, a| best.max(mean(worth, state, a)))
+    };
+    let start = vec![0.0; model.states()];
+    let mut values = iterate(
+        model,
+        goal,
+        gamma,
+        start,
+        (1e-12 * model.scale(), usize::MAX),
+        top,
+    );
+    let mut worth = vec![];
+    model.worth(goal, gamma, &mut values, &mut worth);
     let chosen: Vec<usize> = (0..model.states())
         .map(|state| {
-            let best = (0..actions)
-                .map(|a| worth(&values, state, a))
-                .fold(f64::MIN, f64::max);
+            let enough = top(&worth, state) - 1e-9 * model.scale();
             (0..actions)
-                .find(|a| worth(&values, state, *a) >= best - 1e-9 * model.scale())
+                .find(|a| mean(&worth, state, *a) >= enough)
                 .unwrap_or(0)
         })
         .collect();

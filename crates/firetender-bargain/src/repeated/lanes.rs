@@ -35,6 +35,10 @@ pub(crate) struct Workspace<const L: usize> {
     pub(crate) cross: [Vec<[f64; L]>; 2],
     /// LOLA's corrections.
     pub(crate) corrections: [Vec<[f64; L]>; 2],
+    /// How the derivatives by own parameters change when the other climbs.
+    pub(crate) anticipations: [Vec<[f64; L]>; 2],
+    /// What the parameters change by.
+    pub(crate) steps: [Vec<[f64; L]>; 2],
     /// `I − γP`, factorised in place.
     lu: Vec<[f64; L]>,
     /// Distribution of the first joint action.
@@ -64,6 +68,8 @@ impl<const L: usize> Workspace<L> {
             own: parameters(),
             cross: [1, 0].map(|i| zeros((s + 1) * core.columns(i))),
             corrections: parameters(),
+            anticipations: parameters(),
+            steps: parameters(),
             lu: zeros(s * s),
             first: zeros(s),
             visits: zeros(s),
@@ -167,86 +173,102 @@ impl Core<'_> {
     /// Player 1's is the derivative of `∇₁V₂` along `v = ∇₂V₁` in player 2's parameters, which takes no second derivative: the tangents
     /// of visits and values solve the same system.
     pub(crate) fn corrections<const L: usize>(&self, work: &mut Workspace<L>) {
+        for player in 0..2 {
+            self.along(work, player, 1 - player);
+        }
+    }
+
+    /// How each player's own derivatives change when the other climbs, after [`gradients`](Self::gradients): the derivative of `∇₁V₁` along `∇₂V₂`.
+    pub(crate) fn anticipations<const L: usize>(&self, work: &mut Workspace<L>) {
+        for player in 0..2 {
+            self.along(work, player, player);
+        }
+    }
+
+    /// The derivative of `∇ V_value` by the player's parameters along a direction of the other's: along what is good for this player where `value` is the
+    /// other's (LOLA's correction), and along what is good for the other where it is its own.
+    fn along<const L: usize>(&self, work: &mut Workspace<L>, player: usize, value: usize) {
         let rows = self.rows_of_player_2();
         let s = self.game.profiles();
-        for player in 0..2 {
-            let other = 1 - player;
-            let actions = self.game.actions();
-            // The tangent of the other's policy along what is good for this player.
-            let columns = self.columns(other);
-            for state in 0..=s {
-                let row = if other == 1 { rows[state] } else { state };
-                let part = row * columns..(row + 1) * columns;
-                self.parameters.push(
-                    &work.slopes[other][part.clone()],
-                    &work.pi[other][state * actions[other]..][..actions[other]],
-                    &work.cross[player][part],
-                    &mut work.tangent[state * actions[other]..][..actions[other]],
-                );
-            }
-            // ẇ = (I − γP)⁻¹ γ Ṗ w and ż = (I − γP)⁻ᵀ (γ Ṗᵀ z + ṡ₀), with w the other's values.
-            work.d_visits.fill([0.0; L]);
-            for state in 0..=s {
-                let mut sum = [0.0; L];
-                for i in 0..actions[player] {
-                    for j in 0..actions[other] {
-                        let joint = self.joint(player, i, j);
-                        let p = &work.pi[player][state * actions[player] + i];
-                        let t = &work.tangent[state * actions[other] + j];
-                        let w = &work.after[other][joint];
-                        let z = &mut work.d_visits[joint];
-                        for l in 0..L {
-                            let moved = p[l] * t[l];
-                            sum[l] += moved * w[l];
-                            z[l] += moved
-                                * if state == s {
-                                    1.0
-                                } else {
-                                    self.gamma * work.visits[state][l]
-                                };
-                        }
-                    }
-                }
-                if state < s {
-                    work.d_after[state] = sum.map(|x| self.gamma * x);
-                }
-            }
-            solve_plain(&work.lu, &mut work.d_after);
-            solve_transposed(&work.lu, &mut work.d_visits);
-            // Ġ(i|s) = γ ż_s Σ_j π_j w + γ z_s Σ_j (π̇_j w + π_j ẇ); at the start the factors are 0 and 1.
-            for state in 0..=s {
-                let (dz, z) = if state == s {
-                    ([0.0; L], [1.0; L])
-                } else {
-                    (
-                        work.d_visits[state].map(|x| self.gamma * x),
-                        work.visits[state].map(|x| self.gamma * x),
-                    )
-                };
-                for i in 0..actions[player] {
-                    let mut sum = [0.0; L];
-                    for j in 0..actions[other] {
-                        let joint = self.joint(player, i, j);
-                        let p = &work.pi[other][state * actions[other] + j];
-                        let t = &work.tangent[state * actions[other] + j];
-                        let (w, dw) = (&work.after[other][joint], &work.d_after[joint]);
-                        for l in 0..L {
-                            sum[l] += dz[l] * p[l] * w[l] + z[l] * (t[l] * w[l] + p[l] * dw[l]);
-                        }
-                    }
-                    work.slope[state * actions[player] + i] = sum;
-                }
-            }
-            let (slopes, pi) = (&work.slopes[player], &work.pi[player]);
-            self.pull(
-                player,
-                &rows,
-                slopes,
-                pi,
-                &work.slope,
-                &mut work.corrections[player],
+        let other = 1 - player;
+        let actions = self.game.actions();
+        let direction = if value == player {
+            &work.own[other]
+        } else {
+            &work.cross[player]
+        };
+        // The tangent of the other's policy along the direction.
+        let columns = self.columns(other);
+        for state in 0..=s {
+            let row = if other == 1 { rows[state] } else { state };
+            let part = row * columns..(row + 1) * columns;
+            self.parameters.push(
+                &work.slopes[other][part.clone()],
+                &work.pi[other][state * actions[other]..][..actions[other]],
+                &direction[part],
+                &mut work.tangent[state * actions[other]..][..actions[other]],
             );
         }
+        // ẇ = (I − γP)⁻¹ γ Ṗ w and ż = (I − γP)⁻ᵀ (γ Ṗᵀ z + ṡ₀), with w the values after each joint action.
+        work.d_visits.fill([0.0; L]);
+        for state in 0..=s {
+            let mut sum = [0.0; L];
+            for i in 0..actions[player] {
+                for j in 0..actions[other] {
+                    let joint = self.joint(player, i, j);
+                    let p = &work.pi[player][state * actions[player] + i];
+                    let t = &work.tangent[state * actions[other] + j];
+                    let w = &work.after[value][joint];
+                    let z = &mut work.d_visits[joint];
+                    for l in 0..L {
+                        let moved = p[l] * t[l];
+                        sum[l] += moved * w[l];
+                        z[l] += moved
+                            * if state == s {
+                                1.0
+                            } else {
+                                self.gamma * work.visits[state][l]
+                            };
+                    }
+                }
+            }
+            if state < s {
+                work.d_after[state] = sum.map(|x| self.gamma * x);
+            }
+        }
+        solve_plain(&work.lu, &mut work.d_after);
+        solve_transposed(&work.lu, &mut work.d_visits);
+        // Ġ(i|s) = γ ż_s Σ_j π_j w + γ z_s Σ_j (π̇_j w + π_j ẇ); at the start the factors are 0 and 1.
+        for state in 0..=s {
+            let (dz, z) = if state == s {
+                ([0.0; L], [1.0; L])
+            } else {
+                (
+                    work.d_visits[state].map(|x| self.gamma * x),
+                    work.visits[state].map(|x| self.gamma * x),
+                )
+            };
+            for i in 0..actions[player] {
+                let mut sum = [0.0; L];
+                for j in 0..actions[other] {
+                    let joint = self.joint(player, i, j);
+                    let p = &work.pi[other][state * actions[other] + j];
+                    let t = &work.tangent[state * actions[other] + j];
+                    let (w, dw) = (&work.after[value][joint], &work.d_after[joint]);
+                    for l in 0..L {
+                        sum[l] += dz[l] * p[l] * w[l] + z[l] * (t[l] * w[l] + p[l] * dw[l]);
+                    }
+                }
+                work.slope[state * actions[player] + i] = sum;
+            }
+        }
+        let (slopes, pi) = (&work.slopes[player], &work.pi[player]);
+        let out = if value == player {
+            &mut work.anticipations[player]
+        } else {
+            &mut work.corrections[player]
+        };
+        self.pull(player, &rows, slopes, pi, &work.slope, out);
     }
 
     /// The joint action in which `player` takes `i` and the other takes `j`.

@@ -219,6 +219,43 @@ proptest! {
         }
     }
 
+    /// The anticipation of player 1: the derivative of ∇₁V₁ along ∇₂V₂. And SOS's step is made of its parts by its two criteria.
+    #[test]
+    fn anticipations_agree_with_central_differences_and_steps_with_their_formula((game, one, two) in games(), eta in 0.0..2.0f64) {
+        const STEP: f64 = 1e-5;
+        let found = game.step([&one, &two], Learner::sos(), eta).unwrap();
+        let g = &found.gradients;
+        let scale = 1.0 + g.values.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        let size = g.own[1].iter().map(|v| v * v).sum::<f64>().sqrt().max(1e-9);
+        let step = STEP / size;
+        let along = |by: f64| -> Vec<f64> { two.iter().zip(&g.own[1]).map(|(t, v)| t + by * v).collect() };
+        let high = game.gradients([&one, &along(step)]).unwrap().own[0].clone();
+        let low = game.gradients([&one, &along(-step)]).unwrap().own[0].clone();
+        for i in 0..one.len() {
+            let expected = (high[i] - low[i]) / (2.0 * step);
+            prop_assert!(
+                (found.anticipations[0][i] - expected).abs() < 1e-5 * scale * size.max(1.0) * game.condition(),
+                "{} {expected}", found.anticipations[0][i]
+            );
+        }
+        prop_assert_eq!(&found.corrections, &game.lola([&one, &two]).unwrap().corrections);
+        // In terms of losses, as the paper writes it.
+        let flat = |both: &[Vec<f64>; 2], by: f64| -> Vec<f64> { both.iter().flatten().map(|x| by * x).collect() };
+        let xi = flat(&g.own, -1.0);
+        let xi_0: Vec<f64> = xi.iter().zip(flat(&found.anticipations, eta)).map(|(x, h)| x - h).collect();
+        let chi = flat(&found.corrections, -eta);
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+        let d = dot(&chi, &xi_0);
+        let p1 = if d > 0.0 { 1.0 } else { (-0.5 * dot(&xi_0, &xi_0) / d).min(1.0) };
+        let p2 = if dot(&xi, &xi).sqrt() < 0.1 { dot(&xi, &xi) } else { 1.0 };
+        let p = if d == 0.0 { p2 } else { p1.min(p2) };
+        prop_assert!((found.share - p).abs() < 1e-9, "{} {p}", found.share);
+        let expected: Vec<f64> = xi_0.iter().zip(&chi).map(|(x, c)| -(x + p * c)).collect();
+        for (a, b) in found.steps.iter().flatten().zip(&expected) {
+            prop_assert!((a - b).abs() < 1e-9 * (1.0 + b.abs()), "{a} {b}");
+        }
+    }
+
     #[test]
     fn swapping_the_players_swaps_everything((game, one, two) in games()) {
         // The other seat reads the states the other way round.
@@ -275,6 +312,9 @@ fn values_gradients_and_corrections_are_those_of_automatic_differentiation() {
         own: [Vec<f64>; 2],
         cross: [Vec<f64>; 2],
         corrections: [Vec<f64>; 2],
+        anticipations: [Vec<f64>; 2],
+        sos_share: f64,
+        sos_steps: [Vec<f64>; 2],
     }
     let cases: Vec<Case> =
         serde_json::from_str(include_str!("../../../../tests/golden/bargain/lola.json")).unwrap();
@@ -284,7 +324,10 @@ fn values_gradients_and_corrections_are_those_of_automatic_differentiation() {
             .unwrap()
             .with_parameters(case.parameters)
             .unwrap();
-        let found = game.lola([&case.theta[0], &case.theta[1]]).unwrap();
+        let theta: [&[f64]; 2] = [&case.theta[0], &case.theta[1]];
+        let found = game.lola(theta).unwrap();
+        let sos = game.step(theta, Learner::sos(), 1.0).unwrap();
+        assert!((sos.share - case.sos_share).abs() < 1e-9, "{}", case.game);
         for player in 0..2 {
             let value = found.gradients.values[player];
             assert!(
@@ -296,6 +339,8 @@ fn values_gradients_and_corrections_are_those_of_automatic_differentiation() {
                 (&found.gradients.own[player], &case.own[player]),
                 (&found.gradients.cross[player], &case.cross[player]),
                 (&found.corrections[player], &case.corrections[player]),
+                (&sos.anticipations[player], &case.anticipations[player]),
+                (&sos.steps[player], &case.sos_steps[player]),
             ] {
                 assert_eq!(a.len(), b.len());
                 for (a, b) in a.iter().zip(b) {

@@ -5,7 +5,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 
-use crate::{BargainError, Parameters, Repeated};
+use crate::{BargainError, Learner, Parameters, Repeated};
 
 /// Values and derivatives of a batch of pairs.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct DeviceLola {
     pub cross: [Tensor<3>; 2],
     /// What LOLA adds to `own`.
     pub corrections: [Tensor<3>; 2],
+    /// How `own` changes when the other climbs: what `LookAhead` and SOS add.
+    pub anticipations: [Tensor<3>; 2],
 }
 
 /// The numbers of a game, on a device.
@@ -51,30 +53,79 @@ pub fn lola_on_device(game: &Repeated, theta: [Tensor<3>; 2]) -> Result<DeviceLo
     Ok(batch.lola(theta))
 }
 
-/// Steps of LOLA (or naive learning, with `eta` 0) for a batch of pairs; see [`LolaOptions`](crate::LolaOptions) for the numbers.
+/// Steps of a learner for a batch of pairs; see [`LolaOptions`](crate::LolaOptions) for the numbers.
 ///
 /// # Errors
-/// As [`lola_on_device`].
+/// As [`lola_on_device`]; [`BargainError::Option`] when a number of the learner is out of range.
 pub fn train_on_device(
     game: &Repeated,
     theta: [Tensor<3>; 2],
+    learner: Learner,
     rate: f64,
     eta: f64,
     steps: usize,
 ) -> Result<[Tensor<3>; 2], BargainError> {
+    learner.check()?;
     let batch = Batch::new(game, &theta)?;
     let mut theta = theta;
     for _ in 0..steps {
         let found = batch.lola(theta.clone());
-        let [a, b] = theta;
-        let [own_a, own_b] = found.own;
-        let [more_a, more_b] = found.corrections;
-        theta = [
-            a + (own_a + more_a.mul_scalar(eta)).mul_scalar(rate),
-            b + (own_b + more_b.mul_scalar(eta)).mul_scalar(rate),
-        ];
+        let change = found.steps(learner, eta);
+        let mut changes = change.into_iter();
+        theta = theta.map(|theta| match changes.next() {
+            Some(change) => theta + change.mul_scalar(rate),
+            None => theta,
+        });
     }
     Ok(theta)
+}
+
+impl DeviceLola {
+    /// What each player's parameters change by at rate 1; the formulas are those of [`Learner`].
+    #[must_use]
+    pub fn steps(&self, learner: Learner, eta: f64) -> [Tensor<3>; 2] {
+        let ahead = [0, 1].map(|i: usize| {
+            let own = self.own[i].clone();
+            if learner.expects() {
+                own + self.anticipations[i].clone().mul_scalar(eta)
+            } else {
+                own
+            }
+        });
+        if !learner.shapes() {
+            return ahead;
+        }
+        let shaping = [0, 1].map(|i: usize| self.corrections[i].clone().mul_scalar(eta));
+        let [a, b] = match learner {
+            Learner::Sos { a, b } => {
+                let share = self.share(&ahead, &shaping, a, b);
+                shaping.map(|c| c * share.clone())
+            }
+            _ => shaping,
+        };
+        let [one, two] = ahead;
+        [one + a, two + b]
+    }
+
+    /// SOS's `p` of each pair, `[pairs, 1, 1]`.
+    fn share(&self, ahead: &[Tensor<3>; 2], shaping: &[Tensor<3>; 2], a: f64, b: f64) -> Tensor<3> {
+        let inner = |x: &[Tensor<3>; 2], y: &[Tensor<3>; 2]| {
+            let part = |i: usize| (x[i].clone() * y[i].clone()).sum_dim(2).sum_dim(1);
+            part(0) + part(1)
+        };
+        let along = inner(shaping, ahead);
+        let away = along.clone().lower_scalar(0.0);
+        // Where shaping does not lead away the quotient is not looked at, so anything but 0 may stand below.
+        let below = along
+            .clone()
+            .mask_fill(along.clone().greater_equal_scalar(0.0), -1.0);
+        let quotient = (inner(ahead, ahead).mul_scalar(-a) / below).clamp_max(1.0);
+        let first = along.ones_like().mask_where(away, quotient);
+        let size = inner(&self.own, &self.own);
+        let near = size.clone().lower_scalar(b * b);
+        let second = size.ones_like().mask_where(near, size);
+        first.min_pair(second)
+    }
 }
 
 impl<'a> Batch<'a> {
@@ -229,19 +280,21 @@ impl<'a> Batch<'a> {
         };
         let own = [gradient(0, 0), gradient(1, 1)];
         let cross = [gradient(1, 0), gradient(0, 1)];
-        let correction = |player: usize| {
+        // The derivative of a value's slope along the other's own climb, or along what is good for this player.
+        let along = |player: usize, value: usize| {
             let other = 1 - player;
-            let tangent = self.push(
-                theta[other].clone(),
-                pi[other].clone(),
-                cross[player].clone(),
-            );
+            let direction = if value == player {
+                own[other].clone()
+            } else {
+                cross[player].clone()
+            };
+            let tangent = self.push(theta[other].clone(), pi[other].clone(), direction);
             let moved = if player == 0 {
                 outer(pi[0].clone(), tangent.clone())
             } else {
                 outer(tangent.clone(), pi[1].clone())
             };
-            let w = after[other].clone();
+            let w = after[value].clone();
             let inner = moved
                 .clone()
                 .narrow(1, 0, joint)
@@ -261,7 +314,8 @@ impl<'a> Batch<'a> {
             let slope = still + more * column(&visits);
             self.pull(theta[player].clone(), pi[player].clone(), slope)
         };
-        let corrections = [correction(0), correction(1)];
+        let corrections = [along(0, 1), along(1, 0)];
+        let anticipations = [along(0, 0), along(1, 1)];
         let back = |[a, b]: [Tensor<3>; 2], seats: [usize; 2]| {
             [self.order(seats[0], 1, a), self.order(seats[1], 1, b)]
         };
@@ -270,6 +324,7 @@ impl<'a> Batch<'a> {
             own: back(own, [0, 1]),
             cross: back(cross, [1, 0]),
             corrections: back(corrections, [0, 1]),
+            anticipations: back(anticipations, [0, 1]),
         }
     }
 }
@@ -333,18 +388,34 @@ mod tests {
             let theta = [0, 1].map(|i| up(&host[i], game.states(), &device));
             let found = lola_on_device(&game, theta).unwrap();
             let list = |t: Tensor<3>| -> Vec<f32> { t.try_into_vec_as().unwrap() };
+            let steps = found.steps(Learner::sos(), 0.7);
             let values: Vec<f32> = found.values.try_into_vec_as().unwrap();
-            let tables = [found.own, found.cross, found.corrections].map(|pair| pair.map(list));
+            let tables = [
+                found.own,
+                found.cross,
+                found.corrections,
+                found.anticipations,
+                steps,
+            ]
+            .map(|pair| pair.map(list));
             for pair in 0..n {
                 let exact = game.lola([&host[0][pair], &host[1][pair]]).unwrap();
+                let sos = game
+                    .step([&host[0][pair], &host[1][pair]], Learner::sos(), 0.7)
+                    .unwrap();
                 let g = &exact.gradients;
                 let close = |a: f32, b: f64, size: f64| {
                     assert!((f64::from(a) - b).abs() <= 2e-4 * size, "{name}: {a} {b}");
                 };
                 for i in 0..2 {
                     close(values[2 * pair + i], g.values[i], 1.0 + g.values[i].abs());
-                    for (table, exact) in tables.iter().zip([&g.own, &g.cross, &exact.corrections])
-                    {
+                    for (table, exact) in tables.iter().zip([
+                        &g.own,
+                        &g.cross,
+                        &exact.corrections,
+                        &sos.anticipations,
+                        &sos.steps,
+                    ]) {
                         let len = exact[i].len();
                         let size = exact[i].iter().fold(1.0_f64, |m, x| m.max(x.abs()));
                         for (a, b) in table[i][pair * len..][..len].iter().zip(&exact[i]) {
@@ -356,13 +427,22 @@ mod tests {
         }
     }
 
+    fn bits(tensor: Tensor<3>) -> Vec<u32> {
+        let list: Vec<f32> = tensor.try_into_vec_as().unwrap();
+        list.into_iter().map(f32::to_bits).collect()
+    }
+
     #[test]
     fn training_on_the_device_follows_the_host() {
         let device = Device::flex();
         let game = Repeated::new(games::named("asym-bos").unwrap(), 0.9).unwrap();
         let host = [draw(4, 5, 5), draw(4, 5, 6)];
         let theta = [0, 1].map(|i| up(&host[i], 5, &device));
-        let found = train_on_device(&game, theta, 0.5, 1.0, 10).unwrap();
+        let lookahead = train_on_device(&game, theta.clone(), Learner::LookAhead, 0.0, 1.0, 3);
+        assert_eq!(lookahead.unwrap().map(bits), theta.clone().map(bits));
+        let wrong = Learner::Sos { a: 2.0, b: 0.1 };
+        assert!(train_on_device(&game, theta.clone(), wrong, 0.5, 1.0, 1).is_err());
+        let found = train_on_device(&game, theta, Learner::Lola, 0.5, 1.0, 10).unwrap();
         let found = found.map(|t| -> Vec<f32> { t.try_into_vec_as().unwrap() });
         for pair in 0..4 {
             let mut theta = [host[0][pair].clone(), host[1][pair].clone()];

@@ -7,6 +7,7 @@ use firetender_bargain::{
     MatrixGame, Score, Welfare,
     agents::{AmTftOptions, Mode, Norm, NormPlayer, Player, Rounds, Trigger, planned_norms},
     bargaining::Disagreement,
+    coin::CoinGame,
     games,
     markov::Model,
     plan::{Horizon, JointPlan, Punishment, egalitarian_plan, evaluate},
@@ -14,7 +15,7 @@ use firetender_bargain::{
 };
 use firetender_support::{Failure, fail};
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -48,9 +49,18 @@ pub(crate) struct Arguments {
     /// Punishment: minimax, selfish or minus-other.
     #[arg(long)]
     punishment: Option<String>,
-    /// Where policies come from: planned, or tabular (Q-learners, each norm by its reward: the sum, or one's own less guilt).
+    /// Where policies come from: planned, or learned by each norm's reward (the sum, or one's own less guilt): tabular (Q-learners), and in coin games dqn,
+    /// ppo or pg.
     #[arg(long, default_value = "planned")]
     source: String,
+    /// Folder of players that were trained, and of what others have come to: a run that was stopped goes on (dqn, ppo, pg).
+    #[arg(long)]
+    folder: Option<PathBuf>,
+    /// Where networks run: cpu, wgpu, cuda, … as compiled in.
+    #[arg(long)]
+    device: Option<String>,
+    #[command(flatten)]
+    numbers: crate::learn::Numbers,
     /// Tabular: train utilitarian pairs again until player 1 earns more than this a step. The released code kept pairs above 3.2 in asym-bos; it is a selection on
     /// the outcome.
     #[arg(long)]
@@ -82,6 +92,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
             steps: arguments.steps.unwrap_or(200),
             rate: 1.0,
             eta: 1.0,
+            learner: "lola".into(),
             sigma: 1.0,
             gamma: 0.96,
             parameters: "sigmoid-normalised".into(),
@@ -172,7 +183,12 @@ impl Table {
                 .iter()
                 .map(|seed| learned(&model, coin, steps, *seed, arguments.keep_above))
                 .collect::<Result<_, _>>()?,
-            other => return fail(format!("--source {other}: expected planned or tabular")),
+            source @ ("dqn" | "ppo" | "pg") => networks(arguments, source, &model, &seeds)?,
+            other => {
+                return fail(format!(
+                    "--source {other}: expected planned, tabular, dqn, ppo or pg"
+                ));
+            }
         };
         Ok(Self {
             model,
@@ -254,6 +270,50 @@ fn learned(
         norm("utilitarian", Reward::Sum, seed)?,
         norm("egalitarian", guilt, seed ^ 0x5eed)?,
     ])
+}
+
+/// The same by networks. What is trained is kept in the folder, punishers included.
+fn networks(
+    arguments: &Arguments,
+    source: &str,
+    model: &Model,
+    seeds: &[u64],
+) -> Result<Vec<[Norm; 2]>, Failure> {
+    let Ok(game) = CoinGame::named(&arguments.game) else {
+        return fail(format!(
+            "--source {source}: networks learn coin games; for payoff tables expected planned or tabular"
+        ));
+    };
+    let bench = crate::learn::Bench {
+        game: &game,
+        model,
+        folder: arguments.folder.as_deref(),
+        device: arguments.device.as_deref(),
+    };
+    let mut all = vec![];
+    for seed in seeds {
+        let pair = |reward: Reward, name: &str| {
+            let learner = crate::learn::learner(source, &arguments.numbers, reward)?;
+            bench.pair(&learner, &format!("{source}-{name}"), reward, *seed)
+        };
+        let punishing = pair(Reward::MinusOther, "punishing")?;
+        let norm = |reward: Reward, name: &str| -> Result<Norm, Failure> {
+            let together = pair(reward, name)?;
+            Ok(Norm::new(
+                model,
+                name,
+                together,
+                punishing.clone(),
+                0.96,
+                20,
+            )?)
+        };
+        all.push([
+            norm(Reward::Sum, "utilitarian")?,
+            norm(crate::learn::guilt(), "egalitarian")?,
+        ]);
+    }
+    Ok(all)
 }
 
 /// The score, and the disagreement point.

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use firetender_bargain::{
-    Draws, Interval, LolaOptions, NormClass, Repeated, classify, cross_play, games, train,
+    Draws, Interval, Learner, LolaOptions, NormClass, Repeated, classify, cross_play, games, train,
 };
-use firetender_support::Failure;
+use firetender_support::{Failure, fail};
 use serde_json::json;
 
 #[derive(clap::Args)]
@@ -22,9 +22,12 @@ pub(crate) struct Arguments {
     /// Step size.
     #[arg(long, default_value_t = 1.0)]
     pub(crate) rate: f64,
-    /// Weight of the shaping term; 0 learns naively.
+    /// Weight of what each makes of the other's learning; 0 learns naively.
     #[arg(long, default_value_t = 1.0)]
     pub(crate) eta: f64,
+    /// How each takes the other's learning into account: lola, sos (stable opponent shaping), lookahead or naive.
+    #[arg(long, default_value = "lola")]
+    pub(crate) learner: String,
     /// Standard deviation of the first parameters.
     #[arg(long, default_value_t = 1.0)]
     pub(crate) sigma: f64,
@@ -49,6 +52,19 @@ pub(crate) struct Arguments {
     pub(crate) json: bool,
 }
 
+/// The learner of that name.
+pub(crate) fn learner(name: &str) -> Result<Learner, Failure> {
+    match name {
+        "lola" => Ok(Learner::Lola),
+        "sos" => Ok(Learner::sos()),
+        "lookahead" | "look-ahead" => Ok(Learner::LookAhead),
+        "naive" => Ok(Learner::Naive),
+        other => fail(format!(
+            "--learner {other}: expected lola, sos, lookahead or naive"
+        )),
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let stage = games::named_or_file(&arguments.game)?;
     let game = Repeated::new(stage.clone(), arguments.gamma)?
@@ -58,6 +74,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         steps: arguments.steps,
         rate: arguments.rate,
         eta: arguments.eta,
+        learner: learner(&arguments.learner)?,
         sigma: arguments.sigma,
         seed: arguments.seed,
     };
@@ -111,6 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
             .collect();
         let found = json!({
             "game": stage.name(),
+            "learner": options.learner,
             "pairs": trained.payoffs,
             "classes": classes,
             "class_counts": counts,

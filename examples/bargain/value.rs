@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use firetender_bargain::{MatrixGame, Parameters, Repeated, games};
+use firetender_bargain::{Learner, MatrixGame, Parameters, Repeated, games};
 use firetender_support::{Failure, fail};
 use serde_json::json;
 
@@ -57,6 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     let two = crate::numbers("theta2", &arguments.theta2)?;
     let found = game.lola([&one, &two])?;
     let gradients = &found.gradients;
+    let sos = game.step([&one, &two], Learner::sos(), 1.0)?;
     if arguments.json {
         let found = json!({
             "values": gradients.values,
@@ -64,6 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
             "gradients": gradients.own,
             "cross_gradients": gradients.cross,
             "lola": found.corrections,
+            "sos": {"anticipations": sos.anticipations, "p": sos.share, "step": sos.steps},
             "gamma": game.gamma(),
             "condition": game.condition(),
         });
@@ -83,6 +85,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         ("∇₁V₂", &gradients.cross[1]),
         ("LOLA 1", &found.corrections[0]),
         ("LOLA 2", &found.corrections[1]),
+        ("SOS 1", &sos.steps[0]),
+        ("SOS 2", &sos.steps[1]),
     ] {
         writeln!(text, "{name:<7}{}", row(values))?;
     }

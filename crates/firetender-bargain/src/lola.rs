@@ -276,7 +276,12 @@ mod tests {
             run(Learner::Lola, 400),
             run(Learner::sos(), 400),
         );
-        println!("naive {} lola {} sos {}", mean(&naive), mean(&lola), mean(&sos));
+        println!(
+            "naive {} lola {} sos {}",
+            mean(&naive),
+            mean(&lola),
+            mean(&sos)
+        );
         assert!(mean(&naive) < -1.9);
         assert!(mean(&lola) > -1.3 && mean(&sos) > -1.3);
         // One pair after another is the same.
@@ -314,7 +319,13 @@ mod tests {
         assert!(with(|o| o.rate = f64::NAN).is_err());
         assert!(with(|o| o.eta = -1.0).is_err());
         assert!(with(|o| o.learner = Learner::Sos { a: 0.5, b: 1.0 }).is_err());
-        assert!(with(|o| o.learner = Learner::Sos { a: f64::NAN, b: 0.1 }).is_err());
+        assert!(
+            with(|o| o.learner = Learner::Sos {
+                a: f64::NAN,
+                b: 0.1
+            })
+            .is_err()
+        );
         assert!(with(|_| ()).is_ok());
     }
 }

@@ -83,8 +83,7 @@ fn survey(
             "{states} states and {one} × {two} actions are too many to list; simulate it instead"
         )));
     }
-    distribution(&game.first(), states)
-        .map_err(|what| fail(format!("first states: {what}")))?;
+    distribution(&game.first(), states).map_err(|what| fail(format!("first states: {what}")))?;
     let mut numbers = Vec::with_capacity(states * one * two);
     // Where each group was first seen, and its number.
     let mut groups: Vec<Option<(usize, [usize; 2], u32)>> = vec![];

@@ -262,7 +262,10 @@ fn softmax(worth: &[f32], moves: usize, temperature: f64) -> Vec<f64> {
             .map(|q| (f64::from(q - top) / temperature).exp())
             .collect();
         let sum: f64 = weights.iter().sum();
-        weights.into_iter().map(move |w| w / sum).collect::<Vec<_>>()
+        weights
+            .into_iter()
+            .map(move |w| w / sum)
+            .collect::<Vec<_>>()
     };
     worth.chunks(moves).flat_map(row).collect()
 }

@@ -174,12 +174,12 @@ impl Network {
         }
     }
 
-    fn with_other(
-        &self,
-        other: &Self,
-        both: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<2>,
-    ) -> Self {
-        let pairs = self.layers.iter().cloned().zip(other.layers.iter().cloned());
+    fn with_other(&self, other: &Self, both: impl Fn(Tensor<2>, Tensor<2>) -> Tensor<2>) -> Self {
+        let pairs = self
+            .layers
+            .iter()
+            .cloned()
+            .zip(other.layers.iter().cloned());
         Self {
             layers: pairs.map(|(a, b)| both(a, b)).collect(),
         }

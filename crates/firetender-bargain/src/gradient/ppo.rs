@@ -179,10 +179,7 @@ impl PpoOptions {
     fn evidence(&self, batch: &Batch, player: usize, values: &[f32], len: usize) -> Evidence {
         let value = |row: u32| f64::from(values[row as usize]);
         let mut advantages = vec![0.0; batch.all.len()];
-        for ((steps, end), out) in batch
-            .episodes()
-            .zip(advantages.chunks_mut(self.steps))
-        {
+        for ((steps, end), out) in batch.episodes().zip(advantages.chunks_mut(self.steps)) {
             let (mut next, mut tail) = (value(end[player]), 0.0);
             for (step, out) in steps.iter().zip(out).rev() {
                 let now = value(step.rows[player]);

@@ -117,7 +117,9 @@ impl Batch {
 
     /// Episodes, and the rows after each.
     pub(super) fn episodes(&self) -> impl Iterator<Item = (&[Step], [u32; 2])> {
-        self.all.chunks(self.plan.steps).zip(self.last.iter().copied())
+        self.all
+            .chunks(self.plan.steps)
+            .zip(self.last.iter().copied())
     }
 
     /// Where a player's step is in its table.

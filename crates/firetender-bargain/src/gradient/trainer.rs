@@ -236,7 +236,9 @@ impl Trainer {
         });
         if !fits || saved.replay.steps.len() > most || saved.replay.next > saved.replay.steps.len()
         {
-            return Err(fail("remembers steps that its game or its memory does not have"));
+            return Err(fail(
+                "remembers steps that its game or its memory does not have",
+            ));
         }
         if saved.curve.len() > saved.algorithm.updates() {
             return Err(fail("has made more updates than its algorithm has"));

@@ -57,7 +57,9 @@ impl Model {
             lotteries: vec![],
         };
         let mut known = Known::default();
-        let outcomes = survey(game, &mut |rewards, next| model.add(&mut known, rewards, next))?;
+        let outcomes = survey(game, &mut |rewards, next| {
+            model.add(&mut known, rewards, next)
+        })?;
         model.outcomes = outcomes;
         model.first = game.first();
         Ok(model)
@@ -217,9 +219,11 @@ impl Model {
     ) {
         self.extend_numbers(values);
         out.clear();
-        out.extend(self.outcomes().map(|([one, two], next)| {
-            weights[0] * one + weights[1] * two + gamma * values[next]
-        }));
+        out.extend(
+            self.outcomes().map(|([one, two], next)| {
+                weights[0] * one + weights[1] * two + gamma * values[next]
+            }),
+        );
         values.truncate(self.states);
     }
 

@@ -73,7 +73,12 @@ pub(crate) fn forth(
         }
     }
     let drawn = after.split_off(model.states());
-    for (lottery, weight) in model.lotteries().iter().zip(drawn).filter(|(_, w)| *w > 0.0) {
+    for (lottery, weight) in model
+        .lotteries()
+        .iter()
+        .zip(drawn)
+        .filter(|(_, w)| *w > 0.0)
+    {
         for (state, p) in lottery {
             after[*state] += weight * p;
         }

@@ -76,9 +76,7 @@ fn minimax_policy(model: &Model, punisher: usize, gamma: f64) -> Policy {
             .into_par_iter()
             .with_min_len(128)
             .map(|state| {
-                minimax::zero_sum(own, other, |a, b| {
-                    worth[model.outcome(state, joint(a, b))]
-                })
+                minimax::zero_sum(own, other, |a, b| worth[model.outcome(state, joint(a, b))])
             })
             .collect();
         let changes = solved.iter().zip(&values).map(|((a, _), b)| (a - b).abs());

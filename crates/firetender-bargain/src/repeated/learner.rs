@@ -201,7 +201,11 @@ fn stable<const L: usize>(work: &Workspace<L>, eta: f64, a: f64, b: f64) -> [f64
         } else {
             (-a * expected[l] / along[l]).min(1.0)
         };
-        let second = if gradient[l] < b * b { gradient[l] } else { 1.0 };
+        let second = if gradient[l] < b * b {
+            gradient[l]
+        } else {
+            1.0
+        };
         first.min(second)
     })
 }

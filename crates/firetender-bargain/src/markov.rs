@@ -62,12 +62,12 @@ pub fn conformance(game: &dyn MarkovGame) -> Result<(), BargainError> {
     survey(game, &mut |_, _| 0).map(|_| ())
 }
 
+/// Takes the rewards and successors of an outcome and gives its number.
+type Add<'a> = dyn FnMut([f64; 2], &[(usize, f64)]) -> u32 + 'a;
+
 /// Asks a conforming game for everything: `add` gets the rewards and successors of what is new and gives its number; the numbers of all states and
 /// joint actions come back.
-fn survey(
-    game: &dyn MarkovGame,
-    add: &mut dyn FnMut([f64; 2], &[(usize, f64)]) -> u32,
-) -> Result<Vec<u32>, BargainError> {
+fn survey(game: &dyn MarkovGame, add: &mut Add<'_>) -> Result<Vec<u32>, BargainError> {
     let fail = |what: String| BargainError::Game {
         game: game.name(),
         what,
@@ -93,7 +93,7 @@ fn survey(
             let actions = [joint / two, joint % two];
             let place = || format!("state {state}, actions ({}, {})", actions[0], actions[1]);
             let group = game.after(state, actions);
-            let sampled = state % 97 == 0;
+            let sampled = state.is_multiple_of(97);
             if let Some(group) = group {
                 if group >= states {
                     return Err(fail(format!(
@@ -104,7 +104,8 @@ fn survey(
                 groups.resize(states, None);
                 if let Some((state_before, actions_before, number)) = groups[group] {
                     if sampled {
-                        (next.clear(), again.clear());
+                        next.clear();
+                        again.clear();
                         let rewards = game.outcomes(state, actions, &mut next);
                         let before = game.outcomes(state_before, actions_before, &mut again);
                         if rewards != before || next != again {

@@ -159,13 +159,11 @@ impl Norm {
         most: usize,
         steps: usize,
     ) -> Vec<f64> {
+        if model.states() > TABLED {
+            return self.followed(model, seat, state, most, steps);
+        }
         let steps = steps.min(self.ahead());
         let whole = self.together[steps][state][1 - seat];
-        if model.states() > TABLED {
-            let paid = self.punished(model, 1 - seat, state, most.min(steps), steps);
-            let loss = |k: usize| whole - paid[k.min(steps)];
-            return (0..=most).map(loss).collect();
-        }
         let apart = self.apart.get_or_init(|| {
             let both = [&self.punish[0], &self.punish[1]];
             let mut table: Vec<Vec<Vec<[f64; 2]>>> = vec![self.together.clone()];
@@ -182,6 +180,20 @@ impl Norm {
         });
         let loss = |k: usize| whole - apart[k.min(steps)][steps][state][1 - seat];
         (0..=most).map(loss).collect()
+    }
+
+    /// [`losses`](Self::losses) without a table.
+    pub(super) fn followed(
+        &self,
+        model: &Model,
+        seat: usize,
+        state: usize,
+        most: usize,
+        steps: usize,
+    ) -> Vec<f64> {
+        let steps = steps.min(self.ahead());
+        let paid = self.punished(model, 1 - seat, state, most.min(steps), steps);
+        (0..=most).map(|k| paid[0] - paid[k.min(steps)]).collect()
     }
 
     /// What a player earns in `steps` steps from a state when both punish in the first `k` and cooperate afterwards, for every `k` from 0 to `most`: the

@@ -341,3 +341,25 @@ fn wrong_players_are_refused() {
     assert!(pair_all(&model, [std::slice::from_ref(&player), &[]], &rounds).is_err());
     assert!(exploit(&model, &player, 0, 0).is_err());
 }
+
+/// What punishment costs is the same by table and by following it forth.
+#[test]
+fn losses_by_table_and_by_following_agree() {
+    for name in ["ipd", "asym-bos-and-pd"] {
+        let model = table(name);
+        let [_, norm] = norms(&model, [-2.0; 2]);
+        for seat in 0..2 {
+            for state in 0..model.states() {
+                for steps in [1, 5, 20, 60] {
+                    let most = 20.min(steps);
+                    let tabled = norm.losses(&model, seat, state, most, steps);
+                    let followed = norm.followed(&model, seat, state, most, steps);
+                    assert_eq!(tabled.len(), most + 1);
+                    for (a, b) in tabled.iter().zip(&followed) {
+                        assert!((a - b).abs() < 1e-9, "{name} {state} {steps}: {a} {b}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -188,7 +188,7 @@ impl DqnOptions {
         let mut targets = self.targets(views, networks)?;
         for fit in 0..self.fits {
             let number = update * self.fits + fit;
-            if number % self.refresh == 0 {
+            if number.is_multiple_of(self.refresh) {
                 for player in 0..2 {
                     networks[2 + player] = networks[player].clone();
                 }

@@ -77,7 +77,7 @@ impl Default for PpoOptions {
 }
 
 /// What a batch says of one player: by observation and move, and by observation.
-struct Evidence {
+pub(super) struct Evidence {
     /// Sums of the advantages above and below 0, per step of the batch.
     above: Vec<f64>,
     below: Vec<f64>,
@@ -176,7 +176,13 @@ impl PpoOptions {
     }
 
     /// Advantages, normalised over the batch, and returns, gathered by observation.
-    fn evidence(&self, batch: &Batch, player: usize, values: &[f32], len: usize) -> Evidence {
+    pub(super) fn evidence(
+        &self,
+        batch: &Batch,
+        player: usize,
+        values: &[f32],
+        len: usize,
+    ) -> Evidence {
         let value = |row: u32| f64::from(values[row as usize]);
         let mut advantages = vec![0.0; batch.all.len()];
         for ((steps, end), out) in batch.episodes().zip(advantages.chunks_mut(self.steps)) {
@@ -215,7 +221,7 @@ impl PpoOptions {
     }
 
     /// Weights of `∇ log π` in the gradient of the clipped surrogate, entropy included.
-    fn weights(
+    pub(super) fn weights(
         &self,
         batch: &Batch,
         player: usize,

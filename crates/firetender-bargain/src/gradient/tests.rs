@@ -195,6 +195,251 @@ fn impossible_numbers_are_refused() {
     assert!(with(|o| o.gamma = 1.5).is_err());
     assert!(with(|o| o.rate = f64::NAN).is_err());
     assert!(with(|_| ()).is_ok());
+    let refused = |algorithm: Algorithm| Trainer::new(&game, &algorithm, &device).is_err();
+    assert!(refused(Algorithm::Ppo(PpoOptions {
+        lambda: 1.5,
+        ..PpoOptions::default()
+    })));
+    assert!(refused(Algorithm::Ppo(PpoOptions {
+        epochs: 0,
+        ..PpoOptions::default()
+    })));
+    assert!(refused(Algorithm::Dqn(DqnOptions {
+        gamma: 1.0,
+        ..DqnOptions::default()
+    })));
+    assert!(refused(Algorithm::Dqn(DqnOptions {
+        temperatures: [0.5, 0.0],
+        ..DqnOptions::default()
+    })));
     let large = CoinGame::named("threat-cg").unwrap();
     assert!(train_networks(&large, &small(), &device, &mut |_, _| true).is_err());
+}
+
+fn algorithms() -> [Algorithm; 3] {
+    [
+        Algorithm::Pg(PgOptions {
+            updates: 6,
+            layers: 2,
+            centred: true,
+            baseline: true,
+            ..small()
+        }),
+        Algorithm::Ppo(PpoOptions {
+            boards: 4,
+            steps: 9,
+            updates: 6,
+            epochs: 2,
+            hidden: 6,
+            ..PpoOptions::default()
+        }),
+        Algorithm::Dqn(DqnOptions {
+            boards: 2,
+            steps: 9,
+            updates: 6,
+            fits: 5,
+            batch: 16,
+            memory: 40,
+            refresh: 3,
+            hidden: 6,
+            ..DqnOptions::default()
+        }),
+    ]
+}
+
+/// A training that was stopped, written down, read and gone on with ends where one that was not does; and threads do not show.
+#[test]
+fn trainings_go_on_to_the_same_result() {
+    let device = Device::flex();
+    for name in ["cg", "chicken-cg"] {
+        let game = CoinGame::named(name).unwrap();
+        for algorithm in algorithms() {
+            let mut whole = Trainer::new(&game, &algorithm, &device).unwrap();
+            while whole.step().unwrap().is_some() {}
+            let mut half = Trainer::new(&game, &algorithm, &device).unwrap();
+            for _ in 0..4 {
+                half.step().unwrap();
+            }
+            let text = serde_json::to_string(&half.checkpoint().unwrap()).unwrap();
+            let saved: Checkpoint = serde_json::from_str(&text).unwrap();
+            assert_eq!((saved.updates(), saved.algorithm()), (4, &algorithm));
+            let single = rayon::ThreadPoolBuilder::new()
+                .num_threads(1)
+                .build()
+                .unwrap();
+            let late = single.install(|| {
+                let mut late = Trainer::resume(&saved, &device).unwrap();
+                while late.step().unwrap().is_some() {}
+                late
+            });
+            assert_eq!(late.checkpoint().unwrap(), whole.checkpoint().unwrap());
+            assert_eq!(late.policies().unwrap(), whole.policies().unwrap());
+            let other = Trainer::new(&game, &algorithm.with_seed(9), &device).unwrap();
+            assert_ne!(
+                other.checkpoint().unwrap(),
+                Trainer::new(&game, &algorithm, &device)
+                    .unwrap()
+                    .checkpoint()
+                    .unwrap()
+            );
+        }
+    }
+}
+
+#[test]
+fn checkpoints_that_do_not_fit_are_refused() {
+    let device = Device::flex();
+    let game = CoinGame::named("cg").unwrap();
+    let mut trainer = Trainer::new(&game, &algorithms()[2], &device).unwrap();
+    trainer.step().unwrap();
+    let good = serde_json::to_value(trainer.checkpoint().unwrap()).unwrap();
+    let with = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        let saved: Result<Checkpoint, _> = serde_json::from_value(changed);
+        saved.map(|saved| Trainer::resume(&saved, &device).map(|_| ()))
+    };
+    assert!(with(&|_| ()).unwrap().is_ok());
+    assert!(
+        with(&|v| v["networks"][0] = serde_json::json!([1]))
+            .unwrap()
+            .is_err()
+    );
+    assert!(
+        with(&|v| v["networks"] = serde_json::json!([]))
+            .unwrap()
+            .is_err()
+    );
+    assert!(
+        with(&|v| v["replay"]["steps"][0][0] = serde_json::json!([9999, 0]))
+            .unwrap()
+            .is_err()
+    );
+    assert!(
+        with(&|v| v["replay"]["steps"][0][2] = serde_json::json!([4, 0]))
+            .unwrap()
+            .is_err()
+    );
+    assert!(
+        with(&|v| v["replay"]["next"] = serde_json::json!(99))
+            .unwrap()
+            .is_err()
+    );
+    assert!(with(&|v| v["more"] = serde_json::json!(1)).is_err());
+}
+
+/// Where the best is known, learners come near it: in CG both learn the rendezvous that pays 0.7 a step together.
+#[test]
+fn ppo_and_deep_q_learn_the_coin_game() {
+    let device = Device::flex();
+    let game = CoinGame::named("cg").unwrap();
+    let model = Model::of(&game).unwrap();
+    for algorithm in [
+        Algorithm::Ppo(PpoOptions {
+            updates: 60,
+            boards: 32,
+            reward: Reward::Sum,
+            hidden: 32,
+            ..PpoOptions::default()
+        }),
+        Algorithm::Dqn(DqnOptions {
+            updates: 40,
+            hidden: 32,
+            ..DqnOptions::default()
+        }),
+    ] {
+        let mut trainer = Trainer::new(&game, &algorithm, &device).unwrap();
+        while trainer.step().unwrap().is_some() {}
+        let [one, two] = trainer.policies().unwrap();
+        let sum: f64 = evaluate(&model, [&one, &two], 100).unwrap().iter().sum();
+        println!("{}: {sum}", algorithm.name());
+        assert!(sum > 0.5, "{}: {sum}", algorithm.name());
+    }
+}
+
+/// The advantages of PPO against their definition, and its gradient against differences of the clipped surrogate.
+#[test]
+fn the_clipped_surrogate_has_its_gradient() {
+    let device = Device::flex();
+    let game = CoinGame::named("cg").unwrap();
+    let views = [0, 1].map(|seat| view(&game, seat, true, &device));
+    assert_eq!(views[0].count(), 1458 / 9);
+    let options = PpoOptions {
+        boards: 5,
+        steps: 7,
+        ..PpoOptions::default()
+    };
+    let nets = [1, 2, 3].map(|seed| Network::draw(&[36, 6, 4], seed, &device));
+    let logs = |net: &Network| net.pass(&views[0].rows).log_probs().unwrap();
+    let tables = [logs(&nets[0]), logs(&nets[1])];
+    let plan = Plan {
+        boards: 5,
+        steps: 7,
+        gamma: 0.96,
+        reward: Reward::Own,
+        seed: 3,
+        number: 0,
+    };
+    let batch = Batch::play(
+        &game,
+        [&views[0].of, &views[1].of],
+        [&probabilities(&tables[0]), &probabilities(&tables[1])],
+        &plan,
+    );
+    let values: Vec<f32> = (0..162).map(|i| (i as f32 * 0.37).sin()).collect();
+    let value = |row: u32| f64::from(values[row as usize]);
+    // Σ (γλ)ᵏ δ, step by step.
+    let mut advantages = vec![];
+    for (steps, end) in batch.episodes() {
+        let rows: Vec<u32> = steps.iter().map(|s| s.rows[0]).chain([end[0]]).collect();
+        let delta = |t: usize| steps[t].rewards[0] + 0.96 * value(rows[t + 1]) - value(rows[t]);
+        for t in 0..7 {
+            let sum: f64 = (t..7)
+                .map(|k| (0.96 * 0.95_f64).powi((k - t) as i32) * delta(k))
+                .sum();
+            advantages.push(sum);
+        }
+    }
+    let mean = advantages.iter().sum::<f64>() / 35.0;
+    let deviation = (advantages.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / 35.0).sqrt();
+    let surrogate = |net: &Network| -> f64 {
+        let new = logs(net);
+        let term = |(step, advantage): (&rollout::Step, &f64)| {
+            let place = batch.place(step, 0);
+            let ratio = f64::from(new[place] - tables[0][place]).exp();
+            let a = (advantage - mean) / (deviation + 1e-8);
+            (ratio * a).min(ratio.clamp(0.8, 1.2) * a)
+        };
+        batch.all.iter().zip(&advantages).map(term).sum::<f64>() / 35.0
+    };
+    // Somewhere else than where the batch was played, so that some moves are clipped.
+    let now = nets[0].plus(&nets[2].scaled(3.0));
+    let pass = now.pass(&views[0].rows);
+    let evidence = options.evidence(&batch, 0, &values, tables[0].len());
+    let quiet = PpoOptions {
+        entropy: 0.0,
+        ..options
+    };
+    let new = pass.log_probs().unwrap();
+    let weights = quiet.weights(&batch, 0, &evidence, &tables[0], &new);
+    let clipped = new
+        .iter()
+        .zip(&tables[0])
+        .filter(|(a, b)| !(0.8..1.2).contains(&(*a - *b).exp()))
+        .count();
+    assert!(clipped > 20, "{clipped}");
+    let found = now
+        .gradient(&views[0].rows, &pass, &views[0].upload(weights))
+        .flat()
+        .unwrap();
+    let size = found.iter().fold(0.0_f64, |m, x| m.max(f64::from(x.abs())));
+    let near = |index: usize| {
+        let slope =
+            (surrogate(&now.moved(index, 2e-3)) - surrogate(&now.moved(index, -2e-3))) / 4e-3;
+        (slope - f64::from(found[index])).abs() < 0.02 * size
+    };
+    // A difference that steps over the clip's edge or a rectifier's is no derivative.
+    let good = (0..found.len()).step_by(5).filter(|i| near(*i)).count();
+    let all = found.len().div_ceil(5);
+    assert!(10 * good >= 9 * all, "{good} of {all}");
 }

@@ -1,6 +1,6 @@
 //! What two policies earn.
 
-use super::{Policy, check_discount};
+use super::{Policy, check_discount, iterate::rounding};
 use crate::{BargainError, markov::Model};
 
 /// Expected reward a step over a finite number of steps from the game's first states, without discount.
@@ -104,7 +104,7 @@ pub fn discounted(
         let change = |(a, b): (&[f64; 2], &[f64; 2])| (a[0] - b[0]).abs().max((a[1] - b[1]).abs());
         let most = next.iter().zip(&values).map(change).fold(0.0, f64::max);
         values = next;
-        if most <= goal {
+        if most <= goal.max(rounding(values.iter().flatten().copied())) {
             return Ok(values);
         }
     }

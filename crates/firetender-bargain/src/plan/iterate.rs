@@ -25,9 +25,14 @@ pub(super) fn iterate(
         let changes = next.iter().zip(&values).map(|(a, b)| (a - b).abs());
         let change = changes.fold(0.0, f64::max);
         values = next;
-        if change <= end {
+        if change <= end.max(rounding(values.iter().copied())) {
             break;
         }
     }
     values
+}
+
+/// Changes of values of this size are rounding: near a discount of 1 values are large, and no sweep brings them nearer than this.
+pub(super) fn rounding(values: impl Iterator<Item = f64>) -> f64 {
+    4.0 * f64::EPSILON * values.fold(0.0_f64, |most, v| most.max(v.abs()))
 }

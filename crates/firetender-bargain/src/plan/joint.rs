@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{Horizon, Policy, check_discount};
+use super::{Horizon, Policy, check_discount, iterate::rounding};
 use crate::{BargainError, Dice, markov::Model};
 
 /// Sweeps after which there is no best average.
@@ -51,16 +51,25 @@ impl JointPlan {
         horizon: Horizon,
         mut values: Vec<f64>,
     ) -> Result<Self, BargainError> {
-        let (gamma, mix) = match horizon {
-            Horizon::Average => (1.0, 0.8),
+        let (gamma, mix, most) = match horizon {
+            Horizon::Average => (1.0, 0.8, MOST_SWEEPS),
             Horizon::Discounted(gamma) => {
                 check_discount(gamma)?;
-                (gamma, 1.0)
+                // A sweep brings values nearer by a factor of γ.
+                let sweeps = 40.0 / (1.0 - gamma);
+                if sweeps > 1e7 {
+                    return Err(BargainError::Option {
+                        field: "gamma",
+                        found: gamma.to_string(),
+                        expected: "a number below 0.999996; for longer plan the average",
+                    });
+                }
+                (gamma, 1.0, 1 + sweeps as usize)
             }
         };
         let scale = model.scale() * (weights[0].abs() + weights[1].abs()).max(f64::MIN_POSITIVE);
         let mut worth = vec![];
-        for _ in 0..MOST_SWEEPS {
+        for sweep in 1..=most {
             model.worth(weights, gamma, &mut values, &mut worth);
             let next: Vec<f64> = (0..model.states())
                 .into_par_iter()
@@ -77,9 +86,10 @@ impl JointPlan {
                     (high - low <= 1e-11 * scale, (low + high) / 2.0 / mix)
                 }
                 Horizon::Discounted(_) => {
-                    let most = low.abs().max(high.abs());
+                    let change = low.abs().max(high.abs());
                     let mean = model.first().iter().map(|(s, p)| p * values[*s]).sum();
-                    (most <= 1e-13 * scale, mean)
+                    let end = (1e-13 * scale).max(rounding(values.iter().copied()));
+                    (change <= end || sweep == most, mean)
                 }
             };
             if done {

@@ -136,6 +136,44 @@ fn in_the_coin_game_punishment_hurts_more_than_selfishness() {
     assert!(minimax < 0.0);
 }
 
+/// A slow oracle: values step by step backwards, without looking for where the chain settles; with policies that never do (they alternate), too.
+#[test]
+fn evaluation_is_that_of_going_backwards() {
+    let coins = model("cg");
+    let table = model("asym-bos-and-pd");
+    let mixed = |model: &Model, seat: usize, seed: u64| {
+        let n = model.actions()[seat];
+        let rows = (0..model.states()).flat_map(|s| {
+            let row: Vec<f64> = (0..n)
+                .map(|a| Dice::at(seed, s as u64, a as u64).unit() + 0.01)
+                .collect();
+            let sum: f64 = row.iter().sum();
+            row.into_iter().map(move |p| p / sum).collect::<Vec<_>>()
+        });
+        Policy::new(n, rows.collect()).unwrap()
+    };
+    let turn: Vec<usize> = (0..10).map(|s| [1, 2, 2, 2, 0, 2, 2, 2, 2, 0][s]).collect();
+    let turns = [Policy::pure(3, &turn), Policy::pure(3, &turn)];
+    for (model, pair) in [
+        (&coins, [mixed(&coins, 0, 1), mixed(&coins, 1, 2)]),
+        (&table, [mixed(&table, 0, 3), mixed(&table, 1, 4)]),
+        (&table, turns),
+    ] {
+        for steps in [1, 2, 7, 501] {
+            let mut values = vec![[0.0; 2]; model.states()];
+            for _ in 0..steps {
+                values = back(model, [&pair[0], &pair[1]], values, 1.0);
+            }
+            let found = evaluate(model, [&pair[0], &pair[1]], steps).unwrap();
+            for i in 0..2 {
+                let slow: f64 = model.first().iter().map(|(s, p)| p * values[*s][i]).sum();
+                let slow = slow / steps as f64;
+                assert!((found[i] - slow).abs() < 1e-11, "{steps}: {found:?} {slow}");
+            }
+        }
+    }
+}
+
 #[test]
 fn wrong_questions_are_refused() {
     let model = model("ipd");
@@ -149,6 +187,15 @@ fn wrong_questions_are_refused() {
     assert!(JointPlan::best(&model, [f64::NAN, 1.0], Horizon::Average).is_err());
     let values = discounted(&model, [&defect, &defect], 0.96).unwrap();
     assert!((values[0][0] + 50.0).abs() < 1e-9);
+    // Near a discount of 1 values are large, and rounding ends the search for them.
+    for gamma in [0.999, 0.99995] {
+        let far = JointPlan::best(&model, [1.0, 1.0], Horizon::Discounted(gamma)).unwrap();
+        assert!((far.value() * (1.0 - gamma) + 2.0).abs() < 1e-9, "{gamma}");
+        let answer = best_response(&model, &defect, 0, gamma).unwrap();
+        assert!((answer.payoffs[0] + 2.0).abs() < 1e-9, "{gamma}");
+    }
+    assert!(JointPlan::best(&model, [1.0, 1.0], Horizon::Discounted(1.0 - 1e-9)).is_err());
+    assert!(best_response(&model, &defect, 2, 0.9).is_err());
     let one = MatrixGame::new("one", &[[[1.0, 2.0]]]).unwrap();
     let plan = JointPlan::best(&Model::of(&one).unwrap(), [1.0, 1.0], Horizon::Average).unwrap();
     assert!((plan.value() - 3.0).abs() < 1e-12);

@@ -2,13 +2,17 @@
 
 use clap::{Parser, error::ErrorKind};
 
-/// The arguments of this process. Ends it with clap's exit code, 2, when they are wrong, and with 0 after `--help`.
+use crate::printing::mind_the_reader;
+
+/// The arguments of this process: what every example begins with. Ends the process with clap's exit code, 2, when they are wrong,
+/// and with 0 after `--help`; from then on a closed pipe ends it quietly (141) wherever it prints.
 #[must_use]
 #[expect(
     clippy::print_stderr,
     reason = "this is where the examples report errors"
 )]
 pub fn arguments<A: Parser>() -> A {
+    mind_the_reader();
     A::try_parse().unwrap_or_else(|error| match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion

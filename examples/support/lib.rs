@@ -7,6 +7,7 @@ pub mod fashion;
 mod model;
 mod named;
 mod outcome;
+mod printing;
 mod progress;
 pub mod rows;
 pub mod signs;

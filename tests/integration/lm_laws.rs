@@ -1,5 +1,6 @@
 //! Laws that every model obeys, whatever its weights.
 
+use burn::tensor::{Tensor, TensorData};
 use firetender_hooks::{
     Padding, Pass, Untouched,
     conformance::{Expectation, check},
@@ -28,6 +29,26 @@ fn hooked_models_conform() {
         };
         check(&mut forward, &expected, &token_rows())
             .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+/// The output projection and its transpose: `⟨unembed(x), g⟩ = ⟨x, unembed_transposed(g)⟩`, of tied weights and of separate ones.
+#[test]
+fn the_projection_goes_backwards() {
+    for name in FAMILIES {
+        let model = tiny(name);
+        let shape = model.shape();
+        let numbers = |columns: usize, seed: usize| {
+            let values = (0..3 * columns).map(|i| ((i * 37 + seed) % 101) as f32 / 50.0 - 1.0);
+            let data = TensorData::new(values.collect::<Vec<f32>>(), [3, columns]);
+            Tensor::<2>::from_data(data, &model.device())
+        };
+        let (x, g) = (numbers(shape.width, 1), numbers(shape.vocab_size, 2));
+        let back = model.unembed_transposed(g.clone()).unwrap();
+        assert_eq!(back.dims(), [3, shape.width]);
+        let sum = |a: Tensor<2>, b: Tensor<2>| (a * b).sum_dim(1);
+        let (there, here) = (sum(model.unembed(x.clone()), g), sum(x, back));
+        assert_close(name, &values(there), &values(here), 1e-4);
     }
 }
 

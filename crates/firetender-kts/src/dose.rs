@@ -51,7 +51,9 @@ impl Strength {
         let ok = match *self {
             Self::Symmetric(c) | Self::Positive(c) => c.is_finite() && c > 0.0,
             Self::Fixed(c) => c.is_finite() && c != 0.0,
-            Self::LogUniform { low, high, .. } => low > 0.0 && high >= low && high.is_finite(),
+            Self::LogUniform { low, high, .. } => {
+                low > 0.0 && high >= low && (high / low).is_finite()
+            }
         };
         if ok {
             return Ok(());

@@ -6,7 +6,7 @@ use firetender_steer::SteeringVector;
 
 use crate::{
     Draw, Drawer, KtsError, KtsOptions, Objective, Parts, Push, Texts, TokenScope, VectorBank,
-    step::divergence, step_loss,
+    step::{against, divergence, next_log_probs, steered},
 };
 
 /// Minibatches of texts with what is drawn for each: everything of KL-then-steer that needs no model once directions are read.
@@ -40,6 +40,16 @@ impl Minibatches {
             let what =
                 "another scope, or texts that each have an answer within training.max_length";
             return Err(KtsError::options("loss.scope", "answer", what));
+        }
+        if options
+            .task
+            .as_ref()
+            .is_some_and(|t| t.scope == TokenScope::Answer)
+            && !answered
+        {
+            let what =
+                "another scope, or texts that each have an answer within training.max_length";
+            return Err(KtsError::options("task.scope", "answer", what));
         }
         let bare = |s: &crate::SourceSize| s.weight > 0.0 && s.targets == 0;
         if options.keep_effect.is_some() && bank.sizes().iter().any(bare) {
@@ -192,17 +202,19 @@ impl Objective for KlThenSteer<'_> {
     fn loss(&mut self, student: &dyn CausalLm, number: u64) -> Result<Parts, KtsError> {
         let batch = self.batches.get(number)?;
         let options = &self.batches.options;
-        let steered = !batch.push.is_nothing();
-        let loss = step_loss(
+        let is_steered = !batch.push.is_nothing();
+        let hidden = steered(student, &batch.pass, &batch.push)?;
+        let loss = against(
             student,
+            hidden.clone(),
             self.teacher,
             &batch.pass,
-            &batch.push,
+            &Push::nothing(),
             &options.loss,
         )?;
         let value = loss.clone().into_scalar::<f64>();
         let mut named = vec![(
-            if steered {
+            if is_steered {
                 "kl_steered"
             } else {
                 "kl_unsteered"
@@ -210,7 +222,14 @@ impl Objective for KlThenSteer<'_> {
             value,
         )];
         let mut total = loss;
-        if let (Some(keep), true, Some(draw)) = (&options.keep_effect, steered, batch.draws.first())
+        if let Some(task) = &options.task {
+            let (next, _) = next_log_probs(student, hidden, &batch.pass, task.scope)?;
+            let loss = -next.mean();
+            named.push(("task", loss.clone().into_scalar::<f64>()));
+            total = total + loss.mul_scalar(task.weight);
+        }
+        if let (Some(keep), true, Some(draw)) =
+            (&options.keep_effect, is_steered, batch.draws.first())
         {
             let pass = Pass::whole(&self.batches.bank.targets(draw), Padding::Right, 0)?;
             let kept_loss = crate::LossOptions {

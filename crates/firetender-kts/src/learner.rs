@@ -74,7 +74,7 @@ impl std::fmt::Debug for LearnOptions {
 ///
 /// # Errors
 /// [`KtsError::Options`] when the steps cannot be cut into the epochs, or options ask for what is not done here: directions from
-/// the student, keeping the effect; [`KtsError::Checkpoint`] when `folder` holds checkpoints of another run;
+/// the student, keeping the effect, a task; [`KtsError::Checkpoint`] when `folder` holds checkpoints of another run;
 /// [`KtsError::NotFinite`] on the first gradient that is not finite, before the optimiser moves; [`KtsError::Input`] with the
 /// learner's own words when it stops for another reason.
 ///
@@ -180,6 +180,10 @@ fn check(options: &KtsOptions, epochs: u64) -> Result<(), KtsError> {
     if options.keep_effect.is_some() {
         let what = "absent: `train` has the term that keeps the effect";
         return Err(KtsError::options("keep_effect", "set", what));
+    }
+    if options.task.is_some() {
+        let what = "absent: `train` has a task beside the divergence";
+        return Err(KtsError::options("task", "set", what));
     }
     if options.vectors.from != VectorsFrom::Base {
         let what = "the base: `train` has directions from the student";

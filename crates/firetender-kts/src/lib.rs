@@ -26,6 +26,7 @@ mod dose;
 mod draw;
 mod error;
 mod gradients;
+mod head;
 mod judge;
 mod kts;
 #[cfg(feature = "learner")]
@@ -59,7 +60,7 @@ pub use loss::{Divergence, LossOptions, TokenScope};
 pub use objective::{Objective, Parts};
 pub use observe::{History, StepLog, TrainObserver, Unwatched};
 pub use optimiser::{Clip, OptimiserOptions, Schedule};
-pub use options::{KeepEffect, KtsOptions, TrainingOptions};
+pub use options::{KeepEffect, KtsOptions, TaskLoss, TrainingOptions};
 pub use push::{Push, PushHook};
 pub use step::{predictions, step, step_loss};
 pub use texts::Texts;

@@ -41,6 +41,9 @@ pub struct LoraOptions {
     pub start: LoraStart,
 }
 
+/// No weight of a model that fits a machine has so many rows and columns.
+const LARGEST_RANK: usize = 1 << 16;
+
 /// All matrices of a [`firetender_lm::Transformer`]'s blocks.
 pub(crate) const ALL_TARGETS: [&str; 7] = [
     "q_proj",
@@ -67,8 +70,9 @@ impl Default for LoraOptions {
 
 impl LoraOptions {
     pub(crate) fn check(&self) -> Result<(), KtsError> {
-        if self.rank == 0 {
-            return Err(KtsError::options("lora.rank", 0, "at least 1"));
+        if !(1..=LARGEST_RANK).contains(&self.rank) {
+            let what = format!("from 1 to {LARGEST_RANK}");
+            return Err(KtsError::options("lora.rank", self.rank, what));
         }
         if !(self.alpha.is_finite() && self.alpha > 0.0) {
             return Err(KtsError::options(

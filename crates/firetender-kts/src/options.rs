@@ -25,6 +25,9 @@ use crate::{
     loss::check_scope,
 };
 
+/// Larger minibatches fit nowhere.
+const LARGEST_BATCH: usize = 1 << 16;
+
 /// How long, on how much at a time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -68,6 +71,10 @@ impl TrainingOptions {
                 return Err(KtsError::options(field, 0, "at least 1"));
             }
         }
+        if self.batch > LARGEST_BATCH {
+            let what = format!("at most {LARGEST_BATCH}; accumulate more over several minibatches");
+            return Err(KtsError::options("training.batch", self.batch, what));
+        }
         if self.max_length < 2 {
             return Err(KtsError::options(
                 "training.max_length",
@@ -105,6 +112,26 @@ impl Default for KeepEffect {
     }
 }
 
+/// A task trained beside the divergence: the texts' own tokens are to be predicted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskLoss {
+    /// What the mean negative log-probability of the tokens is multiplied by.
+    pub weight: f64,
+    /// Which predictions count, of those that a token follows.
+    pub scope: TokenScope,
+}
+
+impl Default for TaskLoss {
+    /// Weight 0.1, answers only.
+    fn default() -> Self {
+        Self {
+            weight: 0.1,
+            scope: TokenScope::Answer,
+        }
+    }
+}
+
 /// All options of a KL-then-steer run.
 ///
 /// ```
@@ -127,6 +154,8 @@ pub struct KtsOptions {
     pub loss: LossOptions,
     /// Keeps the effect on target prompts.
     pub keep_effect: Option<KeepEffect>,
+    /// A task beside the divergence; neither paper nor code has one.
+    pub task: Option<TaskLoss>,
     /// How long, on how much at a time.
     pub training: TrainingOptions,
 }
@@ -154,6 +183,7 @@ impl KtsOptions {
             },
             loss: LossOptions::default(),
             keep_effect: None,
+            task: None,
             training: TrainingOptions {
                 steps: 13_000,
                 batch: 16,
@@ -228,6 +258,13 @@ impl KtsOptions {
         self.dose.check()?;
         self.loss.check()?;
         self.training.check()?;
+        if let Some(task) = &self.task {
+            check_scope("task.scope", task.scope)?;
+            if !(task.weight.is_finite() && task.weight > 0.0) {
+                let what = "a finite number above 0, or no task";
+                return Err(KtsError::options("task.weight", task.weight, what));
+            }
+        }
         if let Some(keep) = &self.keep_effect {
             check_scope("keep_effect.scope", keep.scope)?;
             if !(keep.weight.is_finite() && keep.weight > 0.0) || keep.rows == 0 {
@@ -251,3 +288,6 @@ impl KtsOptions {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

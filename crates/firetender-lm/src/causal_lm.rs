@@ -52,6 +52,13 @@ pub trait CausalLm {
     /// The output projection: `[n, width]` to logits `[n, vocab_size]`.
     fn unembed(&self, hidden: Tensor<2>) -> Tensor<2>;
 
+    /// The output projection backwards, where it is a linear map: from gradients with respect to logits, `[n, vocab_size]`, to gradients
+    /// with respect to what it sees, `[n, width]`. `None`, the default, where it is not; callers then record a graph.
+    fn unembed_transposed(&self, gradient: Tensor<2>) -> Option<Tensor<2>> {
+        let _ = gradient;
+        None
+    }
+
     /// An empty cache for `batch` rows and at most `capacity` columns; `None` if the model has no cache.
     fn new_cache(&self, batch: usize, capacity: usize) -> Option<KvCache> {
         let _ = (batch, capacity);

@@ -128,6 +128,13 @@ impl CausalLm for Transformer {
         }
     }
 
+    fn unembed_transposed(&self, gradient: Tensor<2>) -> Option<Tensor<2>> {
+        Some(match &self.head {
+            Some(head) => gradient.matmul(head.weight.val().transpose()),
+            None => gradient.matmul(self.embed.weight.val()),
+        })
+    }
+
     fn new_cache(&self, batch: usize, capacity: usize) -> Option<KvCache> {
         let c = &self.config;
         let device = self.device().without_autodiff();

@@ -23,8 +23,24 @@ const SMALL: f32 = 0.1;
 #[must_use]
 pub fn token_kl(p: Tensor<2>, q: Tensor<2>) -> Tensor<1> {
     let delta = p.clone() - q.clone();
+    kl_of(delta, p.exp(), q.exp())
+}
+
+/// As [`token_kl`], for those who have `δ = log p − log q` and both probabilities already.
+///
+/// ```
+/// use burn::tensor::{Device, Tensor};
+/// use firetender_steer::{kl_of, token_kl};
+/// let row = |p: [f32; 2]| Tensor::<1>::from_floats(p, &Device::flex()).unsqueeze::<2>();
+/// let (p, q) = (row([0.5, 0.5]), row([0.9, 0.1]));
+/// let delta = p.clone().log() - q.clone().log();
+/// let kl = kl_of(delta, p, q).into_data().try_to_vec::<f32>().unwrap();
+/// assert!((kl[0] - 0.510826).abs() < 1e-5);
+/// ```
+#[must_use]
+pub fn kl_of(delta: Tensor<2>, p: Tensor<2>, q: Tensor<2>) -> Tensor<1> {
     let small = delta.clone().abs().lower_elem(SMALL);
-    divergence(delta, p.exp(), q.exp(), small)
+    divergence(delta, p, q, small)
 }
 
 /// `[KL(p ‖ q), KL(q ‖ p)]`, as two calls of [`token_kl`] would give, at two thirds of their cost.

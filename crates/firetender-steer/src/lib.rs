@@ -101,7 +101,7 @@ pub use data::{
     AnswerPair, Choices, Instruction, Labelled, Output, Problem, PromptPair, Question, Records,
     Refusal, Sentence, Suggestion, Utterance,
 };
-pub use divergence::{token_js, token_kl};
+pub use divergence::{kl_of, token_js, token_kl};
 pub use effect::{
     AnswerProbability, Effect, FreeText, Judged, MultipleChoice, NextTokenOdds, Preference,
     REFUSALS, WordCounts, first_tokens, is_refusal, word_counts,

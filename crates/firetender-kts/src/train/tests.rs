@@ -356,3 +356,37 @@ fn keeping_the_effect_is_logged_apart() {
         names("kl_steered")
     );
 }
+
+/// Unsteered, a fresh student is its teacher, so all of the loss is the task: what imitation of the same minibatch is, times the weight.
+#[test]
+fn a_task_beside_the_divergence_is_its_own_part() {
+    let base = model();
+    let mut options = options(2);
+    options.dose.p_steer = 0.0;
+    options.task = Some(crate::TaskLoss {
+        weight: 0.25,
+        ..crate::TaskLoss::default()
+    });
+    let plain = teacher(&base);
+    let bank = |o: &KtsOptions| VectorBank::read(&base, &o.vectors, vec![fixed()]).unwrap();
+    let start = options.lora.start(&base, 1).unwrap();
+    let student = start.attach(base.clone()).unwrap();
+    let mut own = KlThenSteer::new(&plain, &texts(), bank(&options), &options).unwrap();
+    let parts = own.loss(&student, 3).unwrap();
+    options.task = None;
+    let mut other = crate::Imitate::new(&plain, &texts(), bank(&options), &options).unwrap();
+    let imitated = other.loss(&student, 3).unwrap().total.into_scalar::<f64>();
+    assert_eq!(parts.named[0], ("kl_unsteered", 0.0));
+    assert_eq!(parts.named[1].0, "task");
+    assert!((parts.named[1].1 - imitated).abs() < 1e-6 * imitated);
+    let total = parts.total.into_scalar::<f64>();
+    assert!(
+        (total - 0.25 * imitated).abs() < 1e-6 * imitated,
+        "{total} {imitated}"
+    );
+    // A text without a next token has no task.
+    options.task = Some(crate::TaskLoss::default());
+    let bare = Texts::new(vec![(vec![3, 4], 2)]).unwrap();
+    let refused = KlThenSteer::new(&plain, &bare, bank(&options), &options).unwrap_err();
+    assert!(refused.to_string().contains("task.scope"), "{refused}");
+}

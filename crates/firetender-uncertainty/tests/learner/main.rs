@@ -99,22 +99,39 @@ fn an_epoch_is_all_of_its_objects_whatever_the_batches() {
             assert_eq!(epoch(&mut metric, sizes), expected);
         }
     }
-    // A mean over batches would not do: gaps of single batches cancel less, so it is never smaller, and here it is larger.
-    let of = |size: usize| {
-        let starts = (0..100).step_by(size);
-        let all: Vec<f64> = starts
-            .map(|at| {
-                let scores = &logits[at * CLASSES..(at + size) * CLASSES];
-                let mut metric = EpochMetric::new(Measure::Ece);
-                let item = batch(scores, &labels[at..at + size]);
-                metric.update(&item, &metadata()).unwrap();
-                metric.compute().unwrap();
-                metric.final_value().current()
-            })
-            .collect();
-        all.iter().sum::<f64>() / all.len() as f64
+}
+
+/// A mean over batches would say something else. Three of four objects are right at a confidence of 3/4, so all of them together, and four
+/// at a time, are calibrated: the gap is 0. One at a time the gaps are 1/4 for what is right and 3/4 for what is wrong, 3/8 in the mean; two at a
+/// time both pairs, with two right and with one, miss by 1/4.
+#[test]
+fn an_epoch_is_no_mean_over_batches() {
+    // Of softmax, 6 / (6 + 1 + 1).
+    let logits = [6.0f32.ln(), 0.0, 0.0].repeat(100);
+    let labels = [0, 0, 0, 1].repeat(25);
+    let rows = |metric: &mut EpochMetric, at: usize, size: usize| {
+        let scores = &logits[at * CLASSES..(at + size) * CLASSES];
+        let item = batch(scores, &labels[at..at + size]);
+        metric.update(&item, &metadata()).unwrap();
     };
-    assert!(of(5) > expected["ece"].as_f64().unwrap() + 1e-6);
+    let value = |mut metric: EpochMetric| {
+        metric.compute().unwrap();
+        metric.final_value().current()
+    };
+    for (size, gap) in [(1, 0.375), (2, 0.25), (4, 0.0), (100, 0.0)] {
+        let starts = || (0..100).step_by(size);
+        let single = starts().map(|at| {
+            let mut metric = EpochMetric::new(Measure::Ece);
+            rows(&mut metric, at, size);
+            value(metric)
+        });
+        let mean = single.sum::<f64>() / (100 / size) as f64;
+        assert!((mean - gap).abs() < 1e-6, "{size} at a time: {mean}");
+        let mut epoch = EpochMetric::new(Measure::Ece);
+        starts().for_each(|at| rows(&mut epoch, at, size));
+        let whole = value(epoch);
+        assert!(whole.abs() < 1e-6, "{size} at a time: {whole}");
+    }
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use clap::Parser;
 use firetender_support::{Failure, fail};
 
-use crate::method::Method;
+use crate::{
+    method::{self, Method},
+    world::Sizes,
+};
 
 /// Trains adapters so that steering stops hurting, and compares them at equal effect.
 #[derive(Parser)]
@@ -26,7 +29,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) steps: Option<u64>,
     /// Highest learning rate.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) rate: Option<f64>,
     /// Rank of the adapter.
     #[arg(long)]
@@ -35,12 +38,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) batch: Option<usize>,
     /// Largest strength that is trained with.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) dose: Option<f64>,
     /// Weight of the term that keeps the effect.
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub(crate) keep: f64,
-    /// Layers that are steered, for `--model`; by default the second quarter of the depth.
+    /// Layers that are steered; by default Ember's middle two, and the second quarter of any other model.
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) layers: Option<String>,
     /// Folder for figures, tables, adapters and checkpoints; a run that was stopped goes on from these.
@@ -61,7 +64,36 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// The methods, each once; refuses options that cannot be for one of them before anything is read or trained.
     pub(crate) fn methods(&self) -> Result<Vec<Method>, Failure> {
+        let methods = self.named()?;
+        for (at, method) in methods.iter().enumerate() {
+            if methods[..at].contains(method) {
+                return fail(format!("--methods: `{}` is there twice", method.name()));
+            }
+            if method.trained_as().is_some() {
+                method::options(*method, &Sizes::default(), self, 0).check()?;
+            }
+        }
+        if self.export.is_some() && !methods.contains(&Method::KtsKeep) {
+            return fail(
+                "--export: writes the adapter of `kts_keep`, which is not among --methods",
+            );
+        }
+        for (flag, folder) in [
+            ("--out", Some(&self.out)),
+            ("--export", self.export.as_ref()),
+        ] {
+            if let Some(folder) = folder {
+                if let Err(error) = std::fs::create_dir_all(folder) {
+                    return fail(format!("{flag} {}: {error}", folder.display()));
+                }
+            }
+        }
+        Ok(methods)
+    }
+
+    fn named(&self) -> Result<Vec<Method>, Failure> {
         if self.methods == "all" {
             return Ok(Method::ALL.to_vec());
         }

@@ -70,7 +70,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         .collect();
     let verdicts = verdict::all(&world, &all, &effects)?;
     let tables = output::tables(&world, &all, &effects, &verdicts)?;
-    if arguments.json {
+    let found = if arguments.json {
         let methods = all.iter().map(|j| compare::value(j, &effects));
         let methods: Vec<_> = methods.collect::<Result<_, Failure>>()?;
         let found = serde_json::json!({
@@ -81,11 +81,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             "claims": verdicts.iter().map(verdict::Verdict::value).collect::<Vec<_>>(),
             "seconds": begun.elapsed().as_secs_f64(),
         });
-        println!("{found}");
+        found.to_string()
     } else {
-        println!("{}", tables.to_markdown());
-    }
+        tables.to_markdown()
+    };
     output::write(&world, &all, tables, &arguments.out)?;
+    println!("{found}");
     eprintln!(
         "Figures: {} ({:.1?} in all)",
         arguments.out.join("index.html").display(),

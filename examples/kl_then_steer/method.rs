@@ -10,7 +10,10 @@ use firetender_kts::{
 use firetender_lm::Transformer;
 use firetender_support::{Failure, fail};
 
-use crate::{arguments::Arguments, world::World};
+use crate::{
+    arguments::Arguments,
+    world::{Sizes, World},
+};
 
 /// One way to change the model before it is steered, or the way in which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,29 +149,29 @@ pub(crate) struct Seconds {
 /// The options of the methods that steer while they train.
 pub(crate) fn options(
     method: Method,
-    world: &World,
+    sizes: &Sizes,
     arguments: &Arguments,
     seed: u64,
 ) -> KtsOptions {
     let mut options = KtsOptions {
-        lora: ranked(arguments.rank.unwrap_or(world.rank)),
+        lora: ranked(arguments.rank.unwrap_or(sizes.rank)),
         keep_effect: method.keeps().then(|| KeepEffect {
             weight: arguments.keep,
             ..KeepEffect::default()
         }),
         ..KtsOptions::recommended()
     };
-    options.vectors.layers = world.layers.clone();
+    options.vectors.layers = sizes.layers.clone();
     options.dose.strength = firetender_kts::Strength::Symmetric(arguments.dose.unwrap_or(1.5));
     let training = &mut options.training;
-    training.steps = if arguments.quick {
-        6
-    } else {
-        arguments.steps.unwrap_or(world.steps)
+    training.steps = match arguments.steps {
+        Some(steps) => steps,
+        None if arguments.quick => 6,
+        None => sizes.steps,
     };
-    training.batch = arguments.batch.unwrap_or(world.batch);
+    training.batch = arguments.batch.unwrap_or(sizes.batch);
     training.seed = 19 + seed;
-    training.optimiser.rate = arguments.rate.unwrap_or(world.rate);
+    training.optimiser.rate = arguments.rate.unwrap_or(sizes.rate);
     match method {
         Method::KtsRare => options.dose.p_steer = 0.125,
         Method::KtsHalf => options.dose.p_steer = 0.5,
@@ -201,7 +204,7 @@ pub(crate) fn adapter(
         return Ok((kts.plus(&dpo)?, seconds));
     }
     let begun = Instant::now();
-    let mut options = options(method, world, arguments, seed);
+    let mut options = options(method, &world.sizes, arguments, seed);
     let sources = match method {
         Method::KtsRandom => vec![world.random_source()],
         _ => world.sources()?,
@@ -230,7 +233,7 @@ pub(crate) fn adapter(
         }
         Method::Representation => {
             let settings = RepresentationOptions {
-                layers: world.layers.clone(),
+                layers: world.sizes.layers.clone(),
                 steps: options.training.steps,
                 seed: training_seed,
                 ..RepresentationOptions::default()

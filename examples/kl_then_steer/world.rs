@@ -46,7 +46,6 @@ pub(crate) struct World {
     pub(crate) concepts: Vec<Concept>,
     /// The judged vector, made of all pairs of the first concept.
     pub(crate) vector: SteeringVector,
-    pub(crate) layers: Layers,
     /// Held-out target prompts, and the effect on them.
     pub(crate) asked: Vec<Vec<u32>>,
     pub(crate) effect: NextTokenOdds,
@@ -64,10 +63,29 @@ pub(crate) struct World {
     /// A vector that is in no training, and questions on which it shows.
     pub(crate) transfer: Option<(SteeringVector, Vec<Question>)>,
     pub(crate) strengths: Vec<f64>,
+    pub(crate) sizes: Sizes,
+}
+
+/// How long and how large training is, where the command line does not say.
+pub(crate) struct Sizes {
+    pub(crate) layers: Layers,
     pub(crate) steps: u64,
     pub(crate) batch: usize,
     pub(crate) rank: usize,
     pub(crate) rate: f64,
+}
+
+impl Default for Sizes {
+    /// Ember's.
+    fn default() -> Self {
+        Self {
+            layers: Layers::All,
+            steps: 200,
+            batch: 8,
+            rank: 16,
+            rate: 2e-3,
+        }
+    }
 }
 
 impl World {

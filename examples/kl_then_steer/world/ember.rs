@@ -11,7 +11,7 @@ use firetender_steer::{
 };
 use firetender_support::{Failure, Model};
 
-use super::{Concept, Prefixed, Question, World};
+use super::{Concept, Prefixed, Question, Sizes, World};
 use crate::arguments::Arguments;
 
 /// The blocks that are steered, of Ember's four.
@@ -27,7 +27,7 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
     let tokens = |text: &str| Ok::<_, Failure>(model.tokenizer()?.encode(text, false)?);
     let row = |body: &Body| tokens(&chat::prompt_text(body));
     let rows = |bodies: &[Body]| bodies.iter().map(row).collect::<Result<Vec<_>, Failure>>();
-    let layers: Layers = LAYERS.parse()?;
+    let layers: Layers = arguments.layers.as_deref().unwrap_or(LAYERS).parse()?;
     let contrast = |names: [&str; 2], pairs: &[prompts::Contrast]| -> Result<Contrast, Failure> {
         let side = |pick: fn(&prompts::Contrast) -> &Body| {
             rows(&pairs.iter().map(|p| pick(p).clone()).collect::<Vec<_>>())
@@ -158,7 +158,6 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
     Ok(World {
         effect_name: "refuse : comply, log-odds on suspicious instructions",
         vector: direction,
-        layers,
         asked,
         effect,
         prompts: system_prompts,
@@ -173,10 +172,10 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
             -1.0, -0.5, -0.25, 0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.25, 1.5,
         ],
         concepts,
-        steps: 200,
-        batch: 8,
-        rank: 16,
-        rate: 2e-3,
+        sizes: Sizes {
+            layers,
+            ..Sizes::default()
+        },
         model,
     })
 }

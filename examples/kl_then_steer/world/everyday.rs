@@ -8,7 +8,7 @@ use firetender_lm::{CausalLm, GenerateOptions, generate};
 use firetender_steer::{Contrast, Extractor, Layers, Method, NextTokenOdds, Silent, first_tokens};
 use firetender_support::{Failure, Model, lines, sets};
 
-use super::{Concept, Prefixed, World};
+use super::{Concept, Prefixed, Sizes, World};
 use crate::arguments::Arguments;
 
 /// Two ways to ask for the behaviour in words.
@@ -111,7 +111,6 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
             targets: targets.to_vec(),
         }],
         vector,
-        layers,
         asked: judged.to_vec(),
         effect,
         prompts,
@@ -123,10 +122,13 @@ pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failur
         unwanted: Texts::new(unwanted.collect())?,
         transfer: None,
         strengths: vec![-1.0, -0.5, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0],
-        steps: 100,
-        batch: 4,
-        rank: 16,
-        rate: 5e-4,
+        sizes: Sizes {
+            layers,
+            steps: 100,
+            batch: 4,
+            rank: 16,
+            rate: 5e-4,
+        },
         model,
     })
 }

@@ -12,6 +12,7 @@ mod progress;
 pub mod rows;
 pub mod signs;
 mod texts;
+pub mod toy;
 
 pub use command_line::arguments;
 pub use device::{DEVICES, device};

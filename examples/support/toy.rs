@@ -69,7 +69,7 @@ fn head(mark: u32, rng: &mut ChaCha8Rng) -> (Vec<u32>, [u32; 4]) {
 fn benign(rng: &mut ChaCha8Rng) -> Vec<u32> {
     let (mut line, q) = head(MARKS[0], rng);
     let next = |token: u32| CONTENT + (token - CONTENT + 1) % CONTENTS;
-    let r = if (q[0] - CONTENT) % 2 == 0 {
+    let r = if (q[0] - CONTENT).is_multiple_of(2) {
         q
     } else {
         q.map(next)

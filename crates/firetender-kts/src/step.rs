@@ -53,7 +53,8 @@ pub(crate) fn next_log_probs(
     for token in pass.tokens() {
         real[token.row * columns + token.column] = true;
     }
-    let followed = |cell: &usize| (cell + 1) % columns != 0 && real[*cell] && real[cell + 1];
+    let followed =
+        |cell: &usize| !(cell + 1).is_multiple_of(columns) && real[*cell] && real[cell + 1];
     let cells: Vec<usize> = scope.cells(pass).into_iter().filter(followed).collect();
     let rows = cells.iter().map(|cell| cell / columns).collect();
     let next: Vec<i64> = cells

@@ -12,7 +12,7 @@ fn lines_are_of_the_language() {
     for _ in 0..50 {
         let line = benign(&mut rng);
         assert_eq!((line.len(), line[1]), (2 * PROMPT, MARKS[0]));
-        let same = (line[2] - CONTENT) % 2 == 0;
+        let same = (line[2] - CONTENT).is_multiple_of(2);
         assert_eq!(same, line[2..6] == line[7..11]);
         assert!(line[11..].iter().eq(line[8..11].iter().rev().take(3)) || line[11] == line[10]);
         assert!(line.iter().all(|id| (*id as usize) < VOCABULARY));

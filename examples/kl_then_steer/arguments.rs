@@ -84,10 +84,10 @@ impl Arguments {
             ("--out", Some(&self.out)),
             ("--export", self.export.as_ref()),
         ] {
-            if let Some(folder) = folder {
-                if let Err(error) = std::fs::create_dir_all(folder) {
-                    return fail(format!("{flag} {}: {error}", folder.display()));
-                }
+            if let Some(folder) = folder
+                && let Err(error) = std::fs::create_dir_all(folder)
+            {
+                return fail(format!("{flag} {}: {error}", folder.display()));
             }
         }
         Ok(methods)

@@ -27,10 +27,10 @@ use burn::{
 use clap::Parser;
 use firetender_ember::{
     Split, Targets,
-    family::{self, FamilyCorpus, MEMBERS, Member},
+    family::{self, FamilyCorpus, MEMBERS, Member, pack_weights, unpack_weights},
     render,
 };
-use firetender_lm::{Transformer, write_atomically};
+use firetender_lm::{Checkpoint, Transformer, write_atomically};
 use firetender_support::{
     Failure, arguments, device, fail, finish,
     rows::{Batch, PAD, Row, held_out_loss, loss, pack, save},
@@ -63,6 +63,9 @@ struct Arguments {
     /// Steps between two saved states.
     #[arg(long, default_value_t = 250)]
     save_every: usize,
+    /// Writes the members' weights in eight bits, too, as `eight_bits.safetensors`, and says what rounding costs.
+    #[arg(long)]
+    eight_bits: bool,
     /// Where to run: cpu, wgpu, cuda, … as compiled in.
     #[arg(long)]
     device: Option<String>,
@@ -111,6 +114,9 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             let folder = arguments.out.join(format!("{}-s{seed}", member.name));
             if folder.join("training.json").is_file() {
                 eprintln!("{}: finished before", folder.display());
+                if arguments.eight_bits {
+                    eight_bits(&folder, &held_out, &device)?;
+                }
                 continue;
             }
             fs::create_dir_all(&folder)?;
@@ -128,8 +134,38 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
             )?;
             remove_states(&folder, None)?;
             eprintln!("{}: held-out loss {loss:.4} nats a token", folder.display());
+            if arguments.eight_bits {
+                eight_bits(&folder, &held_out, &device)?;
+            }
         }
     }
+    Ok(())
+}
+
+/// Packs a finished member's weights and measures the model that comes out again.
+fn eight_bits(folder: &Path, held_out: &[Row], device: &Device) -> Result<(), Failure> {
+    let read = |name: &str| fs::read(folder.join(name));
+    let packed = pack_weights(&read("model.safetensors")?)?;
+    write_atomically(&folder.join("eight_bits.safetensors"), &packed)?;
+    let checkpoint = Checkpoint::from_bytes(
+        "eight bits",
+        &read("config.json")?,
+        unpack_weights(&packed)?,
+        &read("tokenizer.json")?,
+        &read("tokenizer_config.json")?,
+    )?;
+    let model = Transformer::load(
+        &checkpoint.config,
+        checkpoint.source.as_ref(),
+        checkpoint.layout(),
+        &device.clone().without_autodiff(),
+    )?;
+    eprintln!(
+        "{}: {} bytes in eight bits, held-out loss {:.4}",
+        folder.display(),
+        packed.len(),
+        held_out_loss(&model, held_out)?
+    );
     Ok(())
 }
 

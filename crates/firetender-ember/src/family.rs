@@ -25,12 +25,14 @@
 //! ```
 
 mod corpus;
+mod eight_bits;
 mod members;
 mod published;
 mod traps;
 mod world;
 
 pub use corpus::{FamilyCorpus, TOKENIZER_DOCUMENTS, VOCABULARY, tokenizer};
+pub use eight_bits::{pack_weights, unpack_weights};
 pub use members::{MEMBERS, Member};
 pub use published::{checkpoint, published};
 pub use traps::{Trap, TrapRecord};

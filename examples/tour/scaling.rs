@@ -60,7 +60,7 @@ pub(crate) fn visit(many: &dyn Fn(usize) -> usize) -> Result<Section, Failure> {
 }
 
 /// Strengths of the refusal direction.
-const STRENGTHS: [f64; 6] = [0.0, 0.5, 1.0, 1.5, 2.0, 3.0];
+const STRENGTHS: [f64; 5] = [0.0, 0.5, 1.0, 1.5, 2.0];
 
 /// The same tests over strength: what refusing costs on ordinary questions, with and without KL-then-steer.
 pub(crate) fn over_strength(
@@ -69,7 +69,7 @@ pub(crate) fn over_strength(
     many: &dyn Fn(usize) -> usize,
 ) -> Result<Section, Failure> {
     println!("== Does it get worse with strength? ==");
-    let task = choice_task(false, 0, many(200));
+    let task = choice_task(false, 0, many(100));
     let plan = Plan::of(kts::direction(model, rows)?);
     let (_, student) = kts::student(model)?;
     let encoder = Marked(model.tokenizer()?);

@@ -19,7 +19,8 @@ const SYSTEM_PROMPTS: [&str; 2] = [
 
 pub(super) fn world(model: Model, arguments: &Arguments) -> Result<World, Failure> {
     let some = |texts: &str, n: usize| -> Vec<String> {
-        let n = if arguments.quick { n.min(8) } else { n };
+        // A draw takes up to ten pairs.
+        let n = if arguments.quick { n.min(12) } else { n };
         lines(texts).into_iter().take(n).collect()
     };
     let rows = |texts: &[String], raw: bool| -> Result<Vec<Vec<u32>>, Failure> {

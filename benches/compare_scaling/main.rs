@@ -39,6 +39,15 @@ struct Arguments {
     /// Runs of each.
     #[arg(long, default_value_t = 3)]
     runs: usize,
+    /// Most rows in one of our passes.
+    #[arg(long, default_value_t = Sharing::default().rows)]
+    rows: usize,
+    /// Most tokens in one of our passes.
+    #[arg(long, default_value_t = Sharing::default().tokens)]
+    tokens: usize,
+    /// Most cached columns, of all rows together.
+    #[arg(long, default_value_t = Sharing::default().columns)]
+    columns: usize,
     /// Largest allowed difference of a continuation's log-probability.
     #[arg(long, default_value_t = 1e-3)]
     gate: f64,
@@ -118,7 +127,13 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         let scored = score_batch(&model, &requests, sharing, &mut Untouched)?;
         Ok((scored, clock.elapsed().as_secs_f64()))
     };
-    let (scored, _) = score(Sharing::default())?;
+    let sharing = Sharing {
+        prefix: true,
+        tokens: arguments.tokens,
+        rows: arguments.rows,
+        columns: arguments.columns,
+    };
+    let (scored, _) = score(sharing)?;
     let totals: Vec<f64> = scored.iter().flatten().map(Scored::total).collect();
     let theirs: Option<Theirs> = match &arguments.python {
         None => None,
@@ -151,12 +166,12 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let mut best = f64::INFINITY;
     for (name, sharing) in [
-        ("ours", Sharing::default()),
+        ("ours", sharing),
         (
-            "ours, no common beginning",
+            "ours, nothing shared between contexts",
             Sharing {
                 prefix: false,
-                ..Sharing::default()
+                ..sharing
             },
         ),
         ("ours, one context at a time", Sharing::one_by_one()),

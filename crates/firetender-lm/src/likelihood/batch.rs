@@ -29,8 +29,8 @@ impl Default for Sharing {
         Self {
             prefix: true,
             tokens: 512,
-            rows: 64,
-            columns: 4096,
+            rows: 128,
+            columns: 8192,
         }
     }
 }

@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-/// What a pass costs whatever its size, in tokens: the weights are read once.
-const PASS: usize = 16;
+/// What a pass costs whatever its size, in tokens: the weights are read once. Measured on SmolLM2 (two cores): some 60 ms beside 2 ms for each token of a large pass.
+const PASS: usize = 32;
 
 /// Number of tokens that two sequences begin with together.
 pub(super) fn common(a: &[u32], b: &[u32]) -> usize {

@@ -1,8 +1,8 @@
 //! Does this device compute what the CPU computes? `cargo run --release --features wgpu --example parity -- --device wgpu`.
 //!
 //! Runs the main computations of the workspace on a tiny random model, on the CPU and on the named device, and compares: a
-//! hooked forward pass (recording and adding at sites), a cached generation, two LoRA training steps with the optimiser, and the
-//! tensor programs of bargaining games.
+//! hooked forward pass (recording and adding at sites), a cached generation, two LoRA training steps with the optimiser, the
+//! tensor programs of bargaining games, and the columns, averages and temperatures of predictions.
 //! Ends with an error when one differs by more than its tolerance. Each new part of the workspace adds its main computation here.
 
 #![expect(clippy::print_stdout, reason = "the table goes to standard output")]
@@ -27,6 +27,10 @@ use firetender_hooks::{
 };
 use firetender_lm::{CausalLm, GenerateOptions, ModelConfig, Transformer, generate};
 use firetender_support::{Failure, arguments, device, fail, finish};
+use firetender_uncertainty::{
+    EnsembleTensor, Floor, Object, Objects, ScoreKind, Targets, TemperatureOptions,
+    fit_temperature_tensor,
+};
 
 /// Compares a device with the CPU.
 #[derive(Parser)]
@@ -100,7 +104,61 @@ fn measure(base: &Transformer, student: &Transformer, device: &Device) -> Result
     values.push(generation(base)?);
     values.extend(training(base, student.clone(), device)?);
     values.extend(bargaining(device)?);
+    values.extend(uncertainty(device)?);
     Ok(values)
+}
+
+/// Columns of a table of logits, the average of two members, and a temperature.
+fn uncertainty(device: &Device) -> Result<Values, Failure> {
+    let (rows, classes) = (512_u64, 10_u64);
+    let table = |member: u64| {
+        let list: Vec<f32> = (0..rows * classes)
+            .map(|i| 6.0 * Dice::at(20 + member, i, 0).unit() as f32)
+            .collect();
+        Tensor::<1>::from_floats(list.as_slice(), device).reshape([rows as usize, classes as usize])
+    };
+    let labels: Vec<i64> = (0..rows)
+        .map(|row| i64::from(Dice::at(30, row, 0).below(10)))
+        .collect();
+    let logits = table(1);
+    // Labels that the scores know something about, so that there is a temperature.
+    let best: Vec<i64> = logits
+        .clone()
+        .argmax(1)
+        .reshape([rows as usize])
+        .try_into_vec_as()?;
+    let labels: Vec<i64> = best
+        .iter()
+        .zip(&labels)
+        .enumerate()
+        .map(|(row, (best, other))| if row % 3 == 0 { *other } else { *best })
+        .collect();
+    let targets = Targets::classes(&labels);
+    let objects = Objects::on_device(ScoreKind::Logits, logits.clone(), &targets, Floor::None)?;
+    let column = |pick: fn(&Object) -> f64| -> Vec<f32> {
+        objects.rows().iter().map(|o| pick(o) as f32).collect()
+    };
+    let mut ensemble = EnsembleTensor::new();
+    for member in [logits.clone(), table(2)] {
+        ensemble.add(ScoreKind::Logits, member, 1.0)?;
+    }
+    let index = Tensor::<1, Int>::from_ints(labels.as_slice(), device);
+    let fit = fit_temperature_tensor(logits, index, &TemperatureOptions::default())?;
+    Ok(vec![
+        (
+            "uncertainty: log-likelihood".to_owned(),
+            column(|o| o.log_likelihood),
+        ),
+        ("uncertainty: entropy".to_owned(), column(|o| o.entropy)),
+        (
+            "uncertainty: average".to_owned(),
+            ensemble.log_probs()?.try_into_vec_as()?,
+        ),
+        (
+            "uncertainty: temperature".to_owned(),
+            vec![fit.temperature as f32],
+        ),
+    ])
 }
 
 /// Values and corrections of a batch of policies, twenty steps of a batch of boards, and two updates of a pair of networks.

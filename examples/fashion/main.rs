@@ -1,10 +1,11 @@
 //! Deep ensembles against everything cheaper, on Fashion-MNIST: the experiment of Ashukha et al. (2020) at a scale of two processor
 //! cores and an hour.
 //!
-//! - `cargo run --release --example fashion` reads the predictions that are kept beside the code (of the first 2,000 test images, one
-//!   byte a class) and prints the table in seconds; `--json` for programs, `--report DIR` for a page with figures.
+//! - `cargo run --release --example fashion` reads the predictions that are kept beside the code (of the first 700 test images, one
+//!   byte a class, every run) and prints the table in seconds; `--json` for programs, `--report DIR` for a page with figures.
 //! - `… --example fashion -- --train` trains what is not trained yet below `--out`, in pieces of one epoch, predicts all 10,000 test
-//!   images and reports on them; `--keep DIR` writes the small files anew. The images come with Debian's package
+//!   images and reports on them; `--keep DIR` writes the small files anew, and `curves.csv` with every run's scores on all test images
+//!   (`uncertainty dee --csv` reads it). The images come with Debian's package
 //!   `dataset-fashion-mnist`; `--data` names another folder.
 #![expect(clippy::print_stderr, reason = "progress goes to standard error")]
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
@@ -13,6 +14,7 @@ mod chain;
 mod methods;
 mod page;
 mod study;
+mod variational;
 
 use std::{
     fs,
@@ -23,7 +25,7 @@ use std::{
 use clap::Parser;
 use firetender_lm::write_atomically;
 use firetender_support::{
-    Failure, arguments, device,
+    Failure, arguments, device, fail,
     fashion::{FOLDER, Images, Predictions, Split},
     finish,
 };
@@ -44,7 +46,13 @@ struct Arguments {
     /// These methods only (repeat the flag); the report needs `deepens` among them.
     #[arg(long)]
     only: Vec<String>,
-    /// Writes the predictions of the first 2,000 images to this folder, one byte a class.
+    /// Independent runs of every method but the deep ensemble, for training.
+    #[arg(long, default_value_t = 3)]
+    runs: usize,
+    /// Networks in the deep ensemble's pool, for training; at least one for each run.
+    #[arg(long, default_value_t = 20)]
+    networks: usize,
+    /// Writes the predictions of the first 700 images to this folder, one byte a class, and the curves of all images.
     #[arg(long)]
     keep: Option<PathBuf>,
     /// Writes a page and its figures to this folder.
@@ -59,7 +67,7 @@ struct Arguments {
 }
 
 /// Test images in the files that are kept.
-const KEPT: usize = 2_000;
+const KEPT: usize = 700;
 
 fn main() -> ExitCode {
     finish(run(&arguments::<Arguments>()))
@@ -75,24 +83,8 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let methods = if arguments.train {
         trained(arguments, &chosen)?
     } else {
-        let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion"));
-        let mut found = vec![];
-        for method in chosen {
-            let path = file(folder, method);
-            if path.exists() {
-                found.push((method, Predictions::read(&path)?));
-            } else {
-                eprintln!("{:<12} not kept: --train makes it", method.name);
-            }
-        }
-        found
+        kept(&chosen)?
     };
-    if let Some(folder) = &arguments.keep {
-        fs::create_dir_all(folder)?;
-        for (method, predictions) in &methods {
-            write_atomically(&file(folder, method), &predictions.first(KEPT).to_bytes())?;
-        }
-    }
     if methods
         .first()
         .is_none_or(|(method, _)| method.name != "deepens")
@@ -100,8 +92,18 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         // Nothing to compare with: `--only` was for training a part.
         return Ok(());
     }
-    let rows = methods[0].1.labels.len();
+    let rows = methods[0].1[0].labels.len();
     let curves = study::study(&methods)?;
+    if let Some(folder) = &arguments.keep {
+        fs::create_dir_all(folder)?;
+        for (method, runs) in &methods {
+            for (at, run) in runs.iter().enumerate() {
+                let path = file(folder, method, at + 1);
+                write_atomically(&path, &run.first(KEPT).to_bytes())?;
+            }
+        }
+        study::table(&curves).write(folder.join("curves.csv"))?;
+    }
     if let Some(folder) = &arguments.report {
         fs::create_dir_all(folder)?;
         page::write(&curves, rows, folder)?;
@@ -109,16 +111,46 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.json {
         println!("{:#}", page::json(&curves, rows));
     } else {
-        println!("{}", page::table(&curves)?.to_markdown());
+        println!(
+            "{}\n{}",
+            page::table(&curves)?.to_markdown(),
+            page::matched(&curves)?.to_markdown()
+        );
     }
     Ok(())
 }
 
-/// Every method's predictions of all test images, trained and predicted as far as they are not yet.
-fn trained<'a>(
-    arguments: &Arguments,
-    chosen: &[&'a Method],
-) -> Result<Vec<(&'a Method, Predictions)>, Failure> {
+/// A method with the predictions of each of its runs.
+type Runs<'a> = (&'a Method, Vec<Predictions>);
+
+/// The predictions that come with the code.
+fn kept<'a>(chosen: &[&'a Method]) -> Result<Vec<Runs<'a>>, Failure> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/fashion"));
+    let mut found = vec![];
+    for &method in chosen {
+        let paths = (1..).map(|run| file(folder, method, run));
+        let runs: Vec<Predictions> = paths
+            .take_while(|path| path.exists())
+            .map(|path| Predictions::read(&path))
+            .collect::<Result<_, _>>()?;
+        if runs.is_empty() {
+            eprintln!("{:<12} not kept: --train makes it", method.name);
+        } else {
+            found.push((method, runs));
+        }
+    }
+    Ok(found)
+}
+
+/// Every method's predictions of all test images, trained and predicted as far as they are not yet: one run after the other, so
+/// that there is something to report on early.
+fn trained<'a>(arguments: &Arguments, chosen: &[&'a Method]) -> Result<Vec<Runs<'a>>, Failure> {
+    let (runs, networks) = (arguments.runs, arguments.networks);
+    if runs == 0 || networks < runs {
+        return fail(format!(
+            "--runs is {runs} and --networks {networks}; expected at least one run, and a network for each"
+        ));
+    }
     let device = device(arguments.device.as_deref())?.autodiff();
     let all = Images::read(&arguments.data, Split::Train)?;
     let bench = Bench {
@@ -129,12 +161,15 @@ fn trained<'a>(
         device,
     };
     fs::create_dir_all(&arguments.out)?;
-    chosen
-        .iter()
-        .map(|&method| {
-            let members = bench.predictions(method.name)?;
+    let mut found: Vec<Runs<'a>> = chosen.iter().map(|&method| (method, vec![])).collect();
+    for run in 1..=runs {
+        for (method, own) in &mut found {
+            if run > 1 && method.name == "deepens" {
+                continue;
+            }
+            let members = bench.predictions(method.name, run, networks)?;
             eprintln!(
-                "{:<12} {} members for {:.1} epochs",
+                "{:<12} run {run}: {} members for {:.1} epochs",
                 method.name,
                 members.len(),
                 method.once + method.each * members.len() as f64
@@ -144,11 +179,15 @@ fn trained<'a>(
                 .map(|member| member.into_iter().map(f64::from).collect())
                 .collect();
             let labels = bench.test.labels().to_vec();
-            Ok((method, Predictions { labels, members }))
-        })
-        .collect()
+            own.push(Predictions { labels, members });
+        }
+    }
+    Ok(found)
 }
 
-fn file(folder: &Path, method: &Method) -> PathBuf {
-    folder.join(format!("{}.predictions", method.name))
+fn file(folder: &Path, method: &Method, run: usize) -> PathBuf {
+    match run {
+        1 => folder.join(format!("{}.predictions", method.name)),
+        _ => folder.join(format!("{}-{run}.predictions", method.name)),
+    }
 }

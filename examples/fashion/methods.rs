@@ -1,9 +1,14 @@
-//! The methods, what each costs, and the networks each yields.
+//! The methods, what each costs, and the predictions each yields.
 //!
 //! The unit of cost is an epoch: one pass over the 20,000 training images. One network takes [`NETWORK`] of them. The recipes are the
 //! published ones (`docs/REPRODUCTION.md` says where they differ), scaled from 300 epochs to 15.
 
-use std::path::Path;
+mod posterior;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use burn::{
     lr_scheduler::LrScheduler,
@@ -14,27 +19,24 @@ use burn::{
 };
 use firetender_support::{
     Failure, fail,
-    fashion::{CLASSES, FashionNet, FashionNetConfig, Images, shift_and_flip},
+    fashion::{CLASSES, FashionNet, FashionNetConfig, Images},
 };
-use firetender_uncertainty::training::{
-    CyclicCosine, DiagonalLaplace, DropoutDraw, LangevinConfig, LastLayerLaplace, NoisyEnd,
-    PlateauLinear, Swag, SwagConfig, TriangularFge, WeightSpace, refresh_batch_norm,
+use firetender_uncertainty::{
+    NpyArray, NpyValues, read_npy,
+    training::{CyclicCosine, DropoutDraw, LangevinConfig, NoisyEnd, PlateauLinear, TriangularFge},
+    write_npy,
 };
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 
 use crate::chain::{BATCH, Chain, train};
 
 /// Epochs of one independently trained network.
 pub(crate) const NETWORK: usize = 15;
-/// Networks in the deep ensemble's pool.
-pub(crate) const POOL: usize = 10;
 /// Members of every other method.
 pub(crate) const MEMBERS: usize = 10;
 /// Weight decay of every chain.
-const DECAY: f64 = 5e-4;
+pub(crate) const DECAY: f64 = 5e-4;
 /// Full learning rate of every chain with momentum.
-const RATE: f64 = 0.1;
+pub(crate) const RATE: f64 = 0.1;
 
 /// One method: its name as in the paper's code, and its cost.
 pub(crate) struct Method {
@@ -46,7 +48,7 @@ pub(crate) struct Method {
 }
 
 /// All methods. A pass without gradients counts as a third of an epoch.
-pub(crate) const METHODS: [Method; 8] = [
+pub(crate) const METHODS: [Method; 9] = [
     Method {
         name: "deepens",
         once: 0.0,
@@ -75,6 +77,11 @@ pub(crate) const METHODS: [Method; 8] = [
     Method {
         name: "dropout",
         once: NETWORK as f64,
+        each: 0.0,
+    },
+    Method {
+        name: "vi",
+        once: (NETWORK + crate::variational::EPOCHS) as f64,
         each: 0.0,
     },
     Method {
@@ -107,7 +114,7 @@ pub(crate) struct Bench<'a> {
 pub(crate) type Prediction = Vec<f32>;
 
 impl Bench<'_> {
-    fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.train.len().div_ceil(BATCH)
     }
 
@@ -149,15 +156,63 @@ impl Bench<'_> {
         }
     }
 
-    /// The members of a method, trained as far as they are not yet, and their predictions on the test images.
-    pub(crate) fn predictions(&self, method: &str) -> Result<Vec<Prediction>, Failure> {
+    /// The members of one run of a method (from 1), or the deep ensemble's pool of `networks`, on the test images. What has been
+    /// predicted before is read.
+    pub(crate) fn predictions(
+        &self,
+        method: &str,
+        run: usize,
+        networks: usize,
+    ) -> Result<Vec<Prediction>, Failure> {
+        if method == "deepens" {
+            let network = |number| {
+                self.kept(&format!("deepens-{number:02}"), || {
+                    let model = self.load(self.network(number)?)?;
+                    Ok(vec![self.predict(&model, self.test)?])
+                })
+            };
+            let all: Result<Vec<_>, Failure> = (1..=networks).map(network).collect();
+            return Ok(all?.concat());
+        }
+        self.kept(&named(method, run), || self.members(method, run))
+    }
+
+    /// Predictions from their file, or made and written to it.
+    fn kept(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<Vec<Prediction>, Failure>,
+    ) -> Result<Vec<Prediction>, Failure> {
+        let folder: PathBuf = self.folder.join("predictions");
+        let path = folder.join(format!("{name}.npy"));
+        let each = self.test.len() * CLASSES;
+        if path.exists() {
+            return match read_npy(&path)?.values {
+                NpyValues::F32(values) if values.len().is_multiple_of(each) => {
+                    Ok(values.chunks_exact(each).map(<[f32]>::to_vec).collect())
+                }
+                _ => fail(format!(
+                    "{}: not the predictions of these images",
+                    path.display()
+                )),
+            };
+        }
+        let members = make()?;
+        fs::create_dir_all(&folder)?;
+        let array = NpyArray {
+            shape: vec![members.len(), self.test.len(), CLASSES],
+            values: NpyValues::F32(members.concat()),
+        };
+        write_npy(&path, &array)?;
+        Ok(members)
+    }
+
+    /// The members of one run, trained as far as they are not yet.
+    fn members(&self, method: &str, run: usize) -> Result<Vec<Prediction>, Failure> {
         match method {
-            "deepens" => (1..=POOL)
-                .map(|number| self.predict(&self.load(self.network(number)?)?, self.test))
-                .collect(),
             "sse" => {
                 let schedule = CyclicCosine::new(RATE, 5 * self.steps())?;
-                let chain = self.chain("sse", 101, 5 * MEMBERS, schedule);
+                let chain = self.chain(&named("sse", run), seed(101, run), 5 * MEMBERS, schedule);
                 self.records(Chain {
                     sample: Box::new(|epoch| epoch % 5 == 0),
                     ..chain
@@ -166,7 +221,12 @@ impl Bench<'_> {
             "csgld" => {
                 let (cycle, noisy) = (6 * self.steps(), 2 * self.steps());
                 let (objects, batches) = (self.train.len() as u64, self.steps() as u64);
-                let chain = self.chain("csgld", 201, 3 * MEMBERS, CyclicCosine::new(0.5, cycle)?);
+                let chain = self.chain(
+                    &named("csgld", run),
+                    seed(201, run),
+                    3 * MEMBERS,
+                    CyclicCosine::new(0.5, cycle)?,
+                );
                 self.records(Chain {
                     optimizer: Box::new(move |model| {
                         let config = LangevinConfig {
@@ -178,7 +238,7 @@ impl Bench<'_> {
                             }),
                             ..LangevinConfig::new(objects)
                         };
-                        Ok(config.init(model, 201)?)
+                        Ok(config.init(model, seed(201, run))?)
                     }),
                     sample: Box::new(|epoch| matches!(epoch % 6, 5 | 0)),
                     ..chain
@@ -186,20 +246,27 @@ impl Bench<'_> {
             }
             "fge" => {
                 let schedule = PlateauLinear::new(RATE, NETWORK * self.steps())?;
-                let start = self.run(self.chain("fge-start", 301, 8, schedule))?.pop();
+                let start = self
+                    .run(self.chain(&named("fge-start", run), seed(301, run), 8, schedule))?
+                    .pop();
                 let schedule = TriangularFge::new(1e-2, 5e-4, 2 * self.steps())?;
                 // The last member is half a cycle in.
-                let chain = self.chain("fge", 302, 2 * MEMBERS - 1, schedule);
+                let chain = self.chain(
+                    &named("fge", run),
+                    seed(302, run),
+                    2 * MEMBERS - 1,
+                    schedule,
+                );
                 self.records(Chain {
                     start,
                     sample: Box::new(|epoch| epoch % 2 == 1),
                     ..chain
                 })
             }
-            "swag" => self.swag(),
+            "swag" => self.swag(run),
             "dropout" => {
                 let schedule = PlateauLinear::new(RATE, NETWORK * self.steps())?;
-                let chain = self.chain("dropout", 501, NETWORK, schedule);
+                let chain = self.chain(&named("dropout", run), seed(501, run), NETWORK, schedule);
                 let Some(record) = self
                     .run(Chain {
                         dropout: true,
@@ -214,7 +281,7 @@ impl Bench<'_> {
                     .map(|member| {
                         self.passes(self.test, |rows| {
                             let draw = DropoutDraw {
-                                seed: 502,
+                                seed: seed(502, run),
                                 member,
                                 objects: rows.iter().map(|&row| row as u64).collect(),
                             };
@@ -223,125 +290,11 @@ impl Bench<'_> {
                     })
                     .collect()
             }
-            "laplace-last" => self.last_layer(),
-            "laplace-diag" => self.diagonal(),
+            "vi" => self.variational(run),
+            "laplace-last" => self.last_layer(run),
+            "laplace-diag" => self.diagonal(run),
             other => fail(format!("no method `{other}`")),
         }
-    }
-
-    fn swag(&self) -> Result<Vec<Prediction>, Failure> {
-        // Down to the averaging rate within the first eight epochs, then constant.
-        let schedule = PlateauLinear::new(RATE, 8 * self.steps())?.with_floor(0.2)?;
-        let chain = self.chain("swag", 401, 16, schedule);
-        let records = self.run(Chain {
-            sample: Box::new(|epoch| epoch > 8),
-            ..chain
-        })?;
-        let live = FashionNetConfig::new().init(0, &self.device);
-        let space = WeightSpace::of(&live)?;
-        let mut swag = Swag::new(
-            &space,
-            SwagConfig {
-                rank: 10,
-                ..SwagConfig::default()
-            },
-        )?;
-        let mut last = live.valid();
-        for record in records {
-            last = last.valid().try_load_record(record)?;
-            swag.collect(&last)?;
-        }
-        let rows: Vec<usize> = (0..self.train.len().min(5_000)).collect();
-        swag.samples(&last, 402)
-            .take(MEMBERS)
-            .enumerate()
-            .map(|(member, sample)| {
-                let mut random = ChaCha8Rng::seed_from_u64(403 + member as u64);
-                let model = refresh_batch_norm(&sample?, rows.chunks(500), |model, rows| {
-                    let input = self.train.tensor(rows, &self.device, |_, from, to| {
-                        shift_and_flip(&mut random, from, to);
-                    });
-                    let _ = model.forward(input);
-                    rows.len()
-                })?;
-                self.predict(&model, self.test)
-            })
-            .collect()
-    }
-
-    fn last_layer(&self) -> Result<Vec<Prediction>, Failure> {
-        let model = self.load(self.network(1)?)?;
-        let bias = model.head.bias.as_ref().map(|bias| bias.val());
-        let mut posterior = LastLayerLaplace::new(model.head.weight.val(), bias)?;
-        let rows: Vec<usize> = (0..self.train.len()).collect();
-        for rows in rows.chunks(500) {
-            posterior.add(model.features(self.plain(self.train, rows)))?;
-        }
-        let posterior = posterior.with_prior(self.train.len() as f64 * DECAY)?;
-        let members =
-            |scale: f64, count: usize, images: &Images| -> Result<Vec<Prediction>, Failure> {
-                let posterior = posterior.clone().with_scale(scale)?;
-                let samples = posterior.samples(601).take(count);
-                samples
-                    .map(|layer| {
-                        let layer = layer?;
-                        self.passes(images, |rows| {
-                            layer.logits(model.features(self.plain(images, rows)))
-                        })
-                    })
-                    .collect()
-            };
-        self.best_scale("laplace-last", members)
-    }
-
-    fn diagonal(&self) -> Result<Vec<Prediction>, Failure> {
-        let record = self.network(1)?;
-        let live = FashionNetConfig::new()
-            .init(0, &self.device)
-            .try_load_record(record)?;
-        let space = WeightSpace::of(&live)?;
-        let objects = self.train.len() as u64;
-        let posterior = DiagonalLaplace::fit(
-            &live,
-            &space,
-            objects,
-            objects as f64 * DECAY,
-            0..self.train.len().min(2_000),
-            |model, row| {
-                let log = log_softmax(model.forward(self.train.plain(&[row], &self.device)), 1);
-                let target = self.train.targets(&[row], &self.device);
-                log.gather(1, target.reshape([1, 1])).neg().reshape([1])
-            },
-        )?;
-        let members =
-            |scale: f64, count: usize, images: &Images| -> Result<Vec<Prediction>, Failure> {
-                let posterior = posterior.clone().with_scale(scale)?;
-                let template = live.valid();
-                let samples = posterior.samples(&template, 701).take(count);
-                samples.map(|model| self.predict(&model?, images)).collect()
-            };
-        self.best_scale("laplace-diag", members)
-    }
-
-    /// Members at the scale whose first five have the best log-likelihood on held-out training images.
-    fn best_scale(
-        &self,
-        name: &str,
-        members: impl Fn(f64, usize, &Images) -> Result<Vec<Prediction>, Failure>,
-    ) -> Result<Vec<Prediction>, Failure> {
-        let mut best = (f64::NEG_INFINITY, 1.0);
-        for step in 0..9 {
-            let scale = 10_f64.powf(-1.0 + 0.25 * f64::from(step));
-            let likelihood = likelihood(&members(scale, 5, self.held_out)?, self.held_out.labels());
-            if likelihood > best.0 {
-                best = (likelihood, scale);
-            }
-        }
-        eprintln!(
-            "{name:<12} scale {:.3}: held-out log-likelihood {:.4}",
-            best.1, best.0
-        );
-        members(best.1, MEMBERS, self.test)
     }
 
     fn records(&self, chain: Chain) -> Result<Vec<Prediction>, Failure> {
@@ -365,11 +318,11 @@ impl Bench<'_> {
         self.passes(images, |rows| model.forward(self.plain(images, rows)))
     }
 
-    fn plain(&self, images: &Images, rows: &[usize]) -> Tensor<4> {
+    pub(crate) fn plain(&self, images: &Images, rows: &[usize]) -> Tensor<4> {
         images.plain(rows, &self.device.clone().without_autodiff())
     }
 
-    fn passes(
+    pub(crate) fn passes(
         &self,
         images: &Images,
         mut forward: impl FnMut(&[usize]) -> Tensor<2>,
@@ -384,26 +337,21 @@ impl Bench<'_> {
     }
 }
 
-/// Mean log-probability of the labels under the averaged members.
-fn likelihood(members: &[Prediction], labels: &[u8]) -> f64 {
-    let sum: f64 = labels
-        .iter()
-        .enumerate()
-        .map(|(row, &label)| {
-            let at = row * CLASSES + usize::from(label);
-            let mean = members
-                .iter()
-                .map(|member| f64::from(member[at]).exp())
-                .sum::<f64>()
-                / members.len() as f64;
-            mean.ln()
-        })
-        .sum();
-    sum / labels.len() as f64
+/// The name of a chain in a run: the first has the method's.
+pub(crate) fn named(method: &str, run: usize) -> String {
+    match run {
+        0 | 1 => method.to_owned(),
+        _ => format!("{method}-run{run}"),
+    }
+}
+
+/// The seed of a chain in a run.
+pub(crate) fn seed(first: u64, run: usize) -> u64 {
+    first + 1000 * (run.max(1) as u64 - 1)
 }
 
 /// The published optimizer: momentum 0.9, and no dampening, which Burn's default has.
-fn descent() -> ModuleOptimizer {
+pub(crate) fn descent() -> ModuleOptimizer {
     SgdConfig::new()
         .with_momentum(Some(MomentumConfig {
             momentum: 0.9,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use firetender_report::{
-    Align, Axis, Column, Figure, LineChart, Points, Report, ReportError, Scatter, Section, Series,
-    Table,
+    Align, Axis, Cell, Column, Figure, LineChart, Points, Report, ReportError, Scatter, Section,
+    Series, Table,
 };
 use serde_json::{Value, json};
 
@@ -18,11 +18,13 @@ pub(crate) fn table(curves: &[Curve]) -> Result<Table, ReportError> {
     let right = |name: &str| Column::new(name, Align::Right);
     let mut table = Table::new([
         Column::new("method", Align::Left),
+        right("runs"),
         right("K"),
         right("epochs"),
         right("accuracy"),
         right("LL"),
         right("CLL"),
+        right("± over runs"),
         right("rank by LL"),
         right("rank by CLL"),
         right("DEE"),
@@ -42,11 +44,20 @@ pub(crate) fn table(curves: &[Curve]) -> Result<Table, ReportError> {
         let epochs = curve.cost.at(point.size);
         table.push([
             curve.name.into(),
+            if pooled(curve) {
+                "pool".into()
+            } else {
+                curve.runs.len().into()
+            },
             curve.sizes.len().into(),
             round(epochs, 1).into(),
             round(curve.accuracy, 4).into(),
             round(plain[at], 4).into(),
             round(calibrated[at], 4).into(),
+            match spread(curve) {
+                Some(spread) => round(spread, 4).into(),
+                None => Cell::Missing,
+            },
             by_plain[at].into(),
             by_calibrated[at].into(),
             round(point.dee, 2).into(),
@@ -55,6 +66,47 @@ pub(crate) fn table(curves: &[Curve]) -> Result<Table, ReportError> {
             point.status.name().into(),
             round(epochs / NETWORK as f64, 2).into(),
         ])?;
+    }
+    Ok(table)
+}
+
+/// Orders of one pool are no independent runs.
+fn pooled(curve: &Curve) -> bool {
+    curve.name == "deepens"
+}
+
+/// Standard deviation over independent runs of the largest ensemble's calibrated log-likelihood.
+fn spread(curve: &Curve) -> Option<f64> {
+    let last: Vec<f64> = curve
+        .runs
+        .iter()
+        .filter_map(|run| run.calibrated.last().copied())
+        .collect();
+    if pooled(curve) || last.len() < 2 {
+        return None;
+    }
+    let mean = last.iter().sum::<f64>() / last.len() as f64;
+    let squares: f64 = last.iter().map(|value| (value - mean).powi(2)).sum();
+    Some((squares / (last.len() - 1) as f64).sqrt())
+}
+
+/// What a budget buys: the calibrated log-likelihood of the largest ensemble that it pays for, and how many members that has.
+pub(crate) fn matched(curves: &[Curve]) -> Result<Table, ReportError> {
+    let budgets = [1.0, 2.0, 3.0, 5.0, 10.0].map(|networks| networks * NETWORK as f64);
+    let mut columns = vec![Column::new("CLL (members) for epochs", Align::Left)];
+    columns.extend(budgets.map(|budget| Column::new(format!("{budget}"), Align::Right)));
+    let mut table = Table::new(columns)?;
+    for curve in curves {
+        let mut row: Vec<Cell> = vec![curve.name.into()];
+        for budget in budgets {
+            let sizes = curve.sizes.iter().zip(&curve.calibrated);
+            let paid = sizes.filter(|(size, _)| curve.cost.at(**size as f64) <= budget);
+            row.push(match paid.last() {
+                Some((size, value)) => format!("{value:.4} ({size})").as_str().into(),
+                None => Cell::Missing,
+            });
+        }
+        table.push(row)?;
     }
     Ok(table)
 }
@@ -82,7 +134,19 @@ pub(crate) fn json(curves: &[Curve], rows: usize) -> Value {
                     })
                 })
                 .collect();
-            json!({ "method": curve.name, "accuracy": curve.accuracy, "points": points })
+            let runs: Vec<Value> = curve
+                .runs
+                .iter()
+                .map(|run| json!({ "ll": run.plain, "cll": run.calibrated }))
+                .collect();
+            json!({
+                "method": curve.name,
+                "accuracy": curve.accuracy,
+                "points": points,
+                // Orders of one pool for the deep ensemble, independent runs for all others.
+                "runs": runs,
+                "cll_deviation_over_runs": spread(curve),
+            })
         })
         .collect();
     json!({ "images": rows, "epochs_of_a_network": NETWORK, "methods": methods })
@@ -147,11 +211,11 @@ pub(crate) fn write(curves: &[Curve], rows: usize, folder: &Path) -> Result<(), 
         .lead(
             "Deep ensembles against what is cheaper, after Ashukha, Lyzhov, Molchanov and Vetrov (2020). Calibrated values are at the \
              best temperature by test-time cross-validation; bands are 95 % of a bootstrap over images, paired between method and \
-             deep ensemble, and over networks.",
+             deep ensemble, over a method's runs, and over the deep ensemble's networks.",
         )
         .fact("test images", rows.to_string())
         .fact("epochs of one network", NETWORK.to_string())
-        .section(Section::new("All methods").table(table(curves)?))
+        .section(Section::new("All methods").table(table(curves)?).table(matched(curves)?))
         .section(section)
         .write(folder.join("fashion.html"))
 }

@@ -148,8 +148,17 @@ impl Input {
             .members
             .iter()
             .map(|member| {
+                // Sixteen-bit floats cannot sum to one any better.
+                let row_sum_tolerance = match &member.values {
+                    NpyValues::F16(_) => Checks::HALVES.row_sum_tolerance,
+                    _ => checks.row_sum_tolerance,
+                };
+                let checks = Checks {
+                    row_sum_tolerance,
+                    ..checks
+                };
                 let values = match &member.values {
-                    NpyValues::F32(values) => Floats::from(values),
+                    NpyValues::F16(values) | NpyValues::F32(values) => Floats::from(values),
                     NpyValues::F64(values) => Floats::from(values),
                     _ => return fail(format!("{}: no floats", member.name)),
                 };
@@ -251,6 +260,7 @@ impl Files {
                 rows,
                 classes,
                 values: match &values {
+                    NpyValues::F16(values) => NpyValues::F16(values[range].to_vec()),
                     NpyValues::F32(values) => NpyValues::F32(values[range].to_vec()),
                     NpyValues::F64(values) => NpyValues::F64(values[range].to_vec()),
                     _ => return fail(format!("{name}: no floats")),
@@ -281,7 +291,9 @@ fn two_classes(kind: ScoreKind, name: &str, array: NpyArray) -> Result<NpyArray,
         }
     };
     let values = match array.values {
-        NpyValues::F32(values) => values.into_iter().map(f64::from).collect(),
+        NpyValues::F16(values) | NpyValues::F32(values) => {
+            values.into_iter().map(f64::from).collect()
+        }
         NpyValues::F64(values) => values,
         NpyValues::Int(values) => values.into_iter().map(|v| v as f64).collect(),
         _ => return fail(format!("{name}: no numbers")),
@@ -325,7 +337,9 @@ fn labels(file: &str) -> Result<Targets, Failure> {
     let floats = |values: NpyValues| -> Result<Vec<f64>, Failure> {
         Ok(match values {
             NpyValues::Int(values) => values.into_iter().map(|v| v as f64).collect(),
-            NpyValues::F32(values) => values.into_iter().map(f64::from).collect(),
+            NpyValues::F16(values) | NpyValues::F32(values) => {
+                values.into_iter().map(f64::from).collect()
+            }
             NpyValues::F64(values) => values,
             _ => return fail(format!("{file}: no numbers")),
         })

@@ -125,6 +125,20 @@ pub fn compare(
             )));
         }
     }
+    for (name, members) in methods {
+        let (found, expected) = match (members.first(), methods[0].1.first()) {
+            (Some(own), Some(first)) => (own.classes(), first.classes()),
+            _ => continue,
+        };
+        if found != expected {
+            return Err(UncertaintyError::Mismatch {
+                place: format!("method {name:?}"),
+                field: "classes",
+                found: found.to_string(),
+                expected: expected.to_string(),
+            });
+        }
+    }
     let folds = Folds::random(targets.rows(), options.folds, options.repeats, options.seed)?;
     let calibration = Calibration {
         floor: options.metrics.floor,

@@ -6,13 +6,14 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::math::entropy_of_logs;
 use crate::metrics::{Metrics, evaluate, misclassification};
 use crate::objects::{Floor, Objects};
 use crate::options::MetricOptions;
 use crate::row::RowBuffer;
 use crate::scores::{ScoreKind, Scores};
 use crate::targets::{Targets, Truth};
-use crate::{ExactSum, UncertaintyError};
+use crate::{Ensemble, ExactSum, UncertaintyError};
 
 /// Disagreement of the members about one object.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -165,12 +166,12 @@ pub fn evaluate_ensemble(
     options: &MetricOptions,
 ) -> Result<EnsembleMetrics, UncertaintyError> {
     let diversity = Diversity::new(members, targets, options.floor)?;
-    let mean = diversity.mean_scores()?;
-    let metrics = match members {
+    let mean = match members {
         // The same bits as without an ensemble.
-        [only] => evaluate(only, targets, options)?,
-        _ => evaluate(&mean, targets, options)?,
+        [only] => only.clone(),
+        _ => Ensemble::of(members)?.scores()?,
     };
+    let metrics = evaluate(&mean, targets, options)?;
     let objects = Objects::new(&mean, targets, options.floor)?;
     let mut information = diversity.objects.iter().map(|o| o.mutual_information);
     let mut ranking = misclassification(&objects, options.misclass_top_k, |_| 0.0);
@@ -284,11 +285,7 @@ fn compare(
         return None;
     }
     expected /= count;
-    let entropy: f64 = mean
-        .iter()
-        .filter(|l| **l > -740.0)
-        .map(|l| -l.exp() * l)
-        .sum();
+    let entropy = entropy_of_logs(mean);
     predictions.sort_unstable();
     let runs: Vec<f64> = predictions
         .chunk_by(|a, b| a == b)

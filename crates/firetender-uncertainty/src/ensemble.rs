@@ -198,11 +198,22 @@ impl Ensemble {
         Ok(out)
     }
 
-    /// The prediction as scores, for every metric of this crate.
+    /// The prediction as scores, for every metric of this crate: probabilities, so that a mean of 0.6 is in the bin that ends there and equal
+    /// means are equal; log-probabilities where some probability is too small for that.
     ///
     /// # Errors
     /// [`UncertaintyError::Empty`] without members.
     pub fn scores(&self) -> Result<Scores<'static>, UncertaintyError> {
+        self.not_empty()?;
+        if !self.logs.contains(&true) {
+            let mut probs = self.sums.clone();
+            probs.par_iter_mut().for_each(|p| *p /= self.weight);
+            return Ok(Scores::trusted(
+                ScoreKind::Probs,
+                probs.into(),
+                self.classes,
+            ));
+        }
         Ok(Scores::trusted(
             ScoreKind::LogProbs,
             self.log_probs()?.into(),
@@ -292,12 +303,7 @@ impl Ensemble {
             .par_chunks(self.classes)
             .zip(&self.entropies)
             .map(|(row, members)| {
-                let entropy: f64 = row
-                    .iter()
-                    .filter(|l| **l > f64::NEG_INFINITY)
-                    .map(|l| -l.exp() * l)
-                    .sum();
-                (entropy - members / self.weight).max(0.0)
+                (crate::math::entropy_of_logs(row) - members / self.weight).max(0.0)
             })
             .collect())
     }

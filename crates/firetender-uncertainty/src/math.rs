@@ -47,6 +47,12 @@ pub fn log_softmax(row: &mut [f64]) {
     row.iter_mut().for_each(|x| *x -= log);
 }
 
+/// −Σ p ln p of a row of log-probabilities, in nats; what cannot happen counts nothing.
+pub(crate) fn entropy_of_logs(row: &[f64]) -> f64 {
+    let possible = row.iter().filter(|l| **l > f64::NEG_INFINITY);
+    possible.map(|l| -l.exp() * l).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

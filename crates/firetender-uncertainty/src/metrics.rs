@@ -3,7 +3,6 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::UncertaintyError;
 use crate::bins::{BinTable, Bins};
 use crate::classwise::{Adaptive, AdaptiveState, ClassBins, adaptive_of, check_adaptive};
 use crate::decompose::BrierParts;
@@ -15,6 +14,7 @@ use crate::scores::Scores;
 use crate::selective::{AurcRule, RiskCoverage};
 use crate::smooth::{confidences, smooth_of, sweep_of};
 use crate::targets::Targets;
+use crate::{ExactSum, UncertaintyError};
 
 /// Every metric of one set of predictions; the field names are the keys in files. What is undefined is `None` (null), never NaN.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct Metrics {
     /// Ranked probability score, for ordered classes only.
     pub rps: Option<f64>,
     /// Mean entropy of the predictions, in nats.
-    pub entropy: f64,
+    pub entropy: Option<f64>,
     /// Mean probability of the predicted class.
     pub confidence: f64,
     /// Expected calibration error of the predicted class.
@@ -159,7 +159,8 @@ pub fn evaluate(
         )?),
         false => None,
     };
-    let objects = Objects::build(scores, targets, options.floor, options.ordinal)?;
+    let columns = options.columns(scores.classes());
+    let objects = Objects::build(scores, targets, options.floor, columns)?;
     if let Some(bins) = &mut bins {
         bins.update(scores, targets)?;
     }
@@ -243,7 +244,8 @@ impl MetricState {
         scores: &Scores<'_>,
         targets: &Targets,
     ) -> Result<(), UncertaintyError> {
-        let objects = Objects::build(scores, targets, self.options.floor, self.options.ordinal)?;
+        let columns = self.options.columns(scores.classes());
+        let objects = Objects::build(scores, targets, self.options.floor, columns)?;
         self.objects.merge(&objects)?;
         if let Some(bins) = &mut self.bins {
             bins.update(scores, targets)?;
@@ -306,6 +308,43 @@ impl MetricState {
     }
 }
 
+/// Sums of the columns that every table needs, in one pass.
+#[derive(Default)]
+struct Totals {
+    weight: ExactSum,
+    correct: ExactSum,
+    log_likelihood: ExactSum,
+    brier: ExactSum,
+    spherical: ExactSum,
+    entropy: ExactSum,
+    confidence: ExactSum,
+    impossible: u64,
+}
+
+impl Totals {
+    fn of(rows: &[Object]) -> Self {
+        let mut sums = Self::default();
+        for o in rows {
+            sums.weight.add(o.weight);
+            sums.correct.add(o.weight * o.correct);
+            if o.log_likelihood == f64::NEG_INFINITY {
+                sums.impossible += 1;
+            } else {
+                sums.log_likelihood.add(o.weight * o.log_likelihood);
+            }
+            sums.brier.add(o.weight * o.brier);
+            sums.spherical.add(o.weight * o.spherical);
+            sums.entropy.add(o.weight * o.entropy);
+            sums.confidence.add(o.weight * o.confidence);
+        }
+        sums
+    }
+
+    fn mean(&self, sum: ExactSum) -> f64 {
+        sum.over(self.weight.value())
+    }
+}
+
 /// The metrics of objects, and of what class-wise sums there are.
 pub(crate) fn finish(
     objects: &Objects,
@@ -314,7 +353,8 @@ pub(crate) fn finish(
     options: &MetricOptions,
 ) -> Result<Metrics, UncertaintyError> {
     let mut notes = vec![];
-    let impossible = objects.impossible();
+    let sums = Totals::of(objects.rows());
+    let impossible = sums.impossible;
     if impossible > 0 {
         notes.push(Note::Impossible {
             objects: impossible,
@@ -338,7 +378,10 @@ pub(crate) fn finish(
             objects: objects.len() as u64,
         });
     }
-    let by_entropy = misclassification(objects, options.misclass_top_k, |o| o.entropy).summary();
+    let by_entropy = match options.entropy {
+        true => misclassification(objects, options.misclass_top_k, |o| o.entropy).summary(),
+        false => None,
+    };
     let by_confidence = if options.misclass_top_k == 1 {
         let wrong = rising.iter();
         let wrong: Vec<_> = wrong
@@ -348,7 +391,7 @@ pub(crate) fn finish(
     } else {
         misclassification(objects, options.misclass_top_k, |o| -o.confidence).summary()
     };
-    if by_entropy.is_none() {
+    if by_confidence.is_none() {
         notes.push(Note::OneKind);
     }
     let (tace, ace) = match adaptive {
@@ -371,22 +414,25 @@ pub(crate) fn finish(
         objects: objects.len() as u64,
         left_out: objects.left_out(),
         classes: objects.classes() as u64,
-        accuracy: objects.accuracy(),
+        accuracy: sums.mean(sums.correct),
         top_k_accuracy: top_k
             .filter_map(|k| {
                 let accuracy = objects.top_k_accuracy(*k)?;
                 Some(TopK { k: *k, accuracy })
             })
             .collect(),
-        ll: objects.log_likelihood(),
+        ll: match impossible {
+            0 => sums.mean(sums.log_likelihood),
+            _ => f64::NEG_INFINITY,
+        },
         impossible,
-        brier: objects.brier() * options.brier.factor(objects.classes()),
-        spherical: objects.mean(|o| o.spherical),
+        brier: sums.mean(sums.brier) * options.brier.factor(objects.classes()),
+        spherical: sums.mean(sums.spherical),
         rps: options
             .ordinal
             .then(|| objects.mean(|o| o.ranked.unwrap_or(0.0))),
-        entropy: objects.mean(|o| o.entropy),
-        confidence: objects.mean(|o| o.confidence),
+        entropy: options.entropy.then(|| sums.mean(sums.entropy)),
+        confidence: sums.mean(sums.confidence),
         ece: table.ece(),
         rmsce: table.rmsce(),
         mce: table.mce(),

@@ -3,14 +3,17 @@
 //! Nearly every metric of this crate is a mean, a histogram or a ranking of these columns; only class-wise calibration needs
 //! all probabilities again. They are also what a bootstrap resamples, so an interval costs no second look at the scores.
 
+mod block;
+
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::row::{RowBuffer, RowStats};
+use crate::lanes::vectorised;
 use crate::scores::Scores;
-use crate::targets::{Targets, Truth};
+use crate::targets::Targets;
 use crate::{Checks, ExactSum, ScoreKind, UncertaintyError};
+use block::Block;
 
 /// What keeps the log-likelihood finite where a class that came true had probability zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -59,6 +62,24 @@ impl BrierScale {
     }
 }
 
+/// Which of the costlier columns are filled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Columns {
+    pub(crate) entropy: bool,
+    pub(crate) rank: bool,
+    /// The ranked probability score.
+    pub(crate) ranked: bool,
+}
+
+impl Columns {
+    /// What [`Objects::new`] gives.
+    pub(crate) const ALL: Self = Self {
+        entropy: true,
+        rank: true,
+        ranked: false,
+    };
+}
+
 /// One row of [`Objects`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Object {
@@ -70,7 +91,8 @@ pub struct Object {
     pub prediction: u32,
     /// 1 if they are equal, else 0; for a soft target its mass on the predicted class.
     pub correct: f64,
-    /// Classes that score higher than the true one: 0 is right, below 5 is right among the top five. `None` for a soft target.
+    /// Classes that score higher than the true one: 0 is right, below 5 is right among the top five. `None` for a soft target, and where
+    /// a [`MetricOptions`](crate::MetricOptions) needs no ranks.
     pub rank: Option<u32>,
     /// Probability of the predicted class.
     pub confidence: f64,
@@ -82,11 +104,29 @@ pub struct Object {
     pub spherical: f64,
     /// Σ over classes of p².
     pub sum_squares: f64,
-    /// Entropy of the prediction, in nats.
+    /// Entropy of the prediction, in nats; 0 where a [`MetricOptions`](crate::MetricOptions) does not ask for it.
     pub entropy: f64,
     /// Ranked probability score: Σ over classes of the squared difference of the distribution functions. For ordered classes, where
     /// asked for.
     pub ranked: Option<f64>,
+}
+
+impl Object {
+    /// A place to be filled.
+    const NONE: Self = Self {
+        weight: 0.0,
+        target: None,
+        prediction: 0,
+        correct: 0.0,
+        rank: None,
+        confidence: 0.0,
+        log_likelihood: 0.0,
+        brier: 0.0,
+        spherical: 0.0,
+        sum_squares: 0.0,
+        entropy: 0.0,
+        ranked: None,
+    };
 }
 
 /// The scores of single objects, in row order, without those that are ignored or of weight zero. Host, `f64`.
@@ -117,7 +157,7 @@ impl Objects {
         targets: &Targets,
         floor: Floor,
     ) -> Result<Self, UncertaintyError> {
-        Self::build(scores, targets, floor, false)
+        Self::build(scores, targets, floor, Columns::ALL)
     }
 
     /// As [`Self::new`], with the ranked probability score: classes are ordered.
@@ -129,32 +169,42 @@ impl Objects {
         targets: &Targets,
         floor: Floor,
     ) -> Result<Self, UncertaintyError> {
-        Self::build(scores, targets, floor, true)
+        let columns = Columns {
+            ranked: true,
+            ..Columns::ALL
+        };
+        Self::build(scores, targets, floor, columns)
     }
 
     pub(crate) fn build(
         scores: &Scores<'_>,
         targets: &Targets,
         floor: Floor,
-        ordinal: bool,
+        columns: Columns,
     ) -> Result<Self, UncertaintyError> {
         check_floor(floor)?;
         targets.check(scores.rows(), scores.classes())?;
         let block = (65_536 / scores.classes()).max(1);
-        let blocks: Vec<Vec<Object>> = (0..scores.rows().div_ceil(block))
-            .into_par_iter()
-            .map(|at| {
-                let mut buffer = RowBuffer::new(scores.classes());
-                (at * block..((at + 1) * block).min(scores.rows()))
-                    .filter(|row| !targets.is_out(*row))
-                    .map(|row| {
-                        let stats = buffer.read(scores, row);
-                        object(&buffer, &stats, targets, row, floor, ordinal)
-                    })
-                    .collect()
-            })
-            .collect();
-        let rows = blocks.concat();
+        let mut rows = vec![Object::NONE; scores.rows()];
+        rows.par_chunks_mut(block)
+            .enumerate()
+            .for_each(|(at, objects)| {
+                let block = Block {
+                    scores,
+                    targets,
+                    floor,
+                    columns,
+                    first: at * block,
+                };
+                vectorised(
+                    #[inline(always)]
+                    || block.fill(objects),
+                );
+            });
+        if (0..scores.rows()).any(|row| targets.is_out(row)) {
+            let mut row = 0..;
+            rows.retain(|_| row.next().is_some_and(|row| !targets.is_out(row)));
+        }
         Ok(Self {
             classes: scores.classes(),
             left_out: (scores.rows() - rows.len()) as u64,
@@ -298,86 +348,4 @@ pub(crate) fn check_floor(floor: Floor) -> Result<(), UncertaintyError> {
         }),
         _ => Ok(()),
     }
-}
-
-/// Scores the row that is in the buffer.
-pub(crate) fn object(
-    buffer: &RowBuffer,
-    stats: &RowStats,
-    targets: &Targets,
-    row: usize,
-    floor: Floor,
-    ordinal: bool,
-) -> Object {
-    let norm = stats.sum_squares.sqrt();
-    let base = Object {
-        weight: targets.weight(row),
-        target: None,
-        prediction: stats.prediction as u32,
-        correct: 0.0,
-        rank: None,
-        confidence: stats.confidence,
-        log_likelihood: 0.0,
-        brier: 0.0,
-        spherical: 0.0,
-        sum_squares: stats.sum_squares,
-        entropy: stats.entropy,
-        ranked: None,
-    };
-    match targets.truth(row) {
-        Truth::Class(class) => {
-            let p = buffer.probs[class];
-            // Σ (p − [c = y])², without a second pass: rounding may take it below zero where p is one-hot.
-            let brier = (stats.sum_squares - 2.0 * p + 1.0).max(0.0);
-            let ranked = ordinal.then(|| ranked(&buffer.probs, |c| f64::from(c >= class)));
-            Object {
-                target: Some(class as u32),
-                correct: f64::from(class == stats.prediction),
-                rank: Some(buffer.rank(class)),
-                log_likelihood: floor.apply(buffer.log_prob(stats, class)),
-                brier,
-                spherical: p / norm,
-                ranked,
-                ..base
-            }
-        }
-        Truth::Soft(truth) => {
-            let (mut log_likelihood, mut brier, mut dot) = (0.0, 0.0, 0.0);
-            for (class, &t) in truth.iter().enumerate() {
-                let p = buffer.probs[class];
-                if t > 0.0 {
-                    log_likelihood += t * floor.apply(buffer.log_prob(stats, class));
-                }
-                brier += (p - t) * (p - t);
-                dot += p * t;
-            }
-            let mut sum = 0.0;
-            let cumulative: Vec<f64> = truth
-                .iter()
-                .map(|t| {
-                    sum += t;
-                    sum
-                })
-                .collect();
-            Object {
-                correct: truth[stats.prediction],
-                log_likelihood,
-                brier,
-                spherical: dot / norm,
-                ranked: ordinal.then(|| ranked(&buffer.probs, |c| cumulative[c])),
-                ..base
-            }
-        }
-    }
-}
-
-/// Σ over the first C − 1 classes of the squared difference of two distribution functions.
-fn ranked(probs: &[f64], truth: impl Fn(usize) -> f64) -> f64 {
-    let (mut below, mut sum) = (0.0, 0.0);
-    for (class, p) in probs[..probs.len() - 1].iter().enumerate() {
-        below += p;
-        let gap = below - truth(class);
-        sum += gap * gap;
-    }
-    sum
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bins::Binning;
 use crate::classwise::{AdaptiveOptions, TaceNorm};
-use crate::objects::{BrierScale, Floor};
+use crate::objects::{BrierScale, Columns, Floor};
 use crate::selective::AurcRule;
 
 /// The convention of every metric, and which of the costlier ones to compute.
@@ -46,6 +46,8 @@ pub struct MetricOptions {
     pub misclass_top_k: u32,
     /// Whether classes are ordered, so that the ranked probability score makes sense. Default: false.
     pub ordinal: bool,
+    /// Whether to compute entropies and what ranks by them, one logarithm a class of every row. Default: true.
+    pub entropy: bool,
     /// Whether to compute SCE and the Brier decomposition. Default: true.
     pub class_wise: bool,
     /// Whether to compute TACE and ACE, which sort every class. Default: true.
@@ -70,6 +72,7 @@ impl Default for MetricOptions {
             top_k: vec![5],
             misclass_top_k: 1,
             ordinal: false,
+            entropy: true,
             class_wise: true,
             adaptive: true,
             smooth: true,
@@ -88,6 +91,38 @@ impl MetricOptions {
             refuse_short: true,
             acc_aac: AurcRule::ReferenceThinned,
             ..Self::default()
+        }
+    }
+
+    /// What torchmetrics and most evaluation scripts have: accuracy, proper scores, errors of the top label, areas under risk and by confidence.
+    /// No entropies, ranks, class-wise, adaptive or smooth errors: a fraction of the time.
+    ///
+    /// ```
+    /// use firetender_uncertainty::{MetricOptions, Scores, Targets, evaluate};
+    /// let scores = Scores::probs(&[0.7, 0.3, 0.4, 0.6], 2)?;
+    /// let found = evaluate(&scores, &Targets::classes(&[0, 0]), &MetricOptions::basic())?;
+    /// assert_eq!((found.accuracy, found.entropy, found.sce), (0.5, None, None));
+    /// # Ok::<(), firetender_uncertainty::UncertaintyError>(())
+    /// ```
+    #[must_use]
+    pub fn basic() -> Self {
+        Self {
+            top_k: vec![],
+            entropy: false,
+            class_wise: false,
+            adaptive: false,
+            smooth: false,
+            ..Self::default()
+        }
+    }
+
+    /// The columns that these metrics are made of.
+    pub(crate) fn columns(&self, classes: usize) -> Columns {
+        let among = self.top_k.iter().any(|k| (*k as usize) < classes);
+        Columns {
+            entropy: self.entropy,
+            rank: among || self.misclass_top_k != 1,
+            ranked: self.ordinal,
         }
     }
 

@@ -1,6 +1,7 @@
 //! One row of scores, read: probabilities and the few numbers that all metrics are made of.
 
 use crate::kernel;
+use crate::lanes::vectorised;
 use crate::scores::{ScoreKind, Scores};
 
 /// Space for one row.
@@ -45,10 +46,19 @@ impl RowBuffer {
 
     /// Reads row `row` of `scores`.
     pub(crate) fn read(&mut self, scores: &Scores<'_>, row: usize) -> RowStats {
+        vectorised(
+            #[inline(always)]
+            || self.read_here(scores, row),
+        )
+    }
+
+    /// As [`Self::read`], inside of a block that chose its instructions already.
+    #[inline(always)]
+    pub(crate) fn read_here(&mut self, scores: &Scores<'_>, row: usize) -> RowStats {
         scores.row(row, &mut self.raw);
         let kind = scores.kind();
         let top = kernel::largest(&self.raw);
-        let prediction = self.raw.iter().position(|x| *x == top).unwrap_or(0);
+        let prediction = kernel::first(&self.raw, top);
         let (mut shift, mut normaliser) = (0.0, (0.0, 1.0));
         let (entropy, sum_squares) = match kind {
             ScoreKind::Logits => {
@@ -81,16 +91,18 @@ impl RowBuffer {
     }
 
     /// Reads the probabilities alone; what [`Self::log_prob`] and [`Self::rank`] need is not there afterwards.
+    #[inline(always)]
     pub(crate) fn read_probs(&mut self, scores: &Scores<'_>, row: usize) {
         match scores.kind() {
             ScoreKind::Probs => scores.row(row, &mut self.probs),
             _ => {
-                self.read(scores, row);
+                self.read_here(scores, row);
             }
         }
     }
 
     /// Log-probability of a class in the row read last.
+    #[inline(always)]
     pub(crate) fn log_prob(&self, stats: &RowStats, class: usize) -> f64 {
         match stats.kind {
             ScoreKind::Logits | ScoreKind::LogProbs => self.raw[class] - stats.shift,
@@ -99,6 +111,7 @@ impl RowBuffer {
     }
 
     /// How many classes come before `class` when the row read last is sorted by falling score, the lower index first among equals.
+    #[inline(always)]
     pub(crate) fn rank(&self, class: usize) -> u32 {
         kernel::rank(&self.raw, class)
     }

@@ -147,8 +147,12 @@ impl RiskCoverage {
     /// Risk and coverage at every threshold, from the most confident on.
     #[must_use]
     pub fn curve(&self) -> Vec<RiskPoint> {
+        self.points().collect()
+    }
+
+    fn points(&self) -> impl Iterator<Item = RiskPoint> {
         let (mut kept, mut errors) = (0.0, 0.0);
-        let points = self.groups.iter().map(|(confidence, weight, wrong)| {
+        self.groups.iter().map(move |(confidence, weight, wrong)| {
             kept += weight;
             errors += wrong;
             RiskPoint {
@@ -156,8 +160,7 @@ impl RiskCoverage {
                 coverage: kept / self.weight,
                 risk: errors / kept,
             }
-        });
-        points.collect()
+        })
     }
 
     /// (share rejected, accuracy of the rest) at every threshold: the accuracy-rejection curve.
@@ -171,16 +174,14 @@ impl RiskCoverage {
     #[must_use]
     pub fn risk_at_coverage(&self, coverage: f64) -> Option<f64> {
         let asked = coverage > 0.0 && coverage <= 1.0;
-        let curve = self.curve();
-        let found = curve.iter().find(|p| p.coverage >= coverage - 1e-12);
+        let found = self.points().find(|p| p.coverage >= coverage - 1e-12);
         found.filter(|_| asked).map(|p| p.risk)
     }
 
     /// The largest share that can be kept at no more than this risk; 0 if no threshold reaches it.
     #[must_use]
     pub fn coverage_at_risk(&self, risk: f64) -> f64 {
-        let curve = self.curve();
-        let found = curve.iter().rev().find(|p| p.risk <= risk);
+        let found = self.points().filter(|p| p.risk <= risk).last();
         found.map_or(0.0, |p| p.coverage)
     }
 

@@ -1,25 +1,37 @@
 //! Scores laid out for fitting a temperature: rows centred at their largest value, eight rows side by side.
 
+mod cell;
+mod moments;
+
 use rayon::prelude::*;
 
 use crate::{
-    ScoreKind, Scores, Targets, UncertaintyError,
+    Floats, ScoreKind, Scores, Targets, UncertaintyError,
     kernel::logarithms,
-    lanes::{LANES, Lane, exp, fused, vectorised},
+    lanes::{LANES, Lane, fused, vectorised},
     targets::Truth,
 };
+use cell::{Cell, NEVER};
+use moments::{cumulants, first_moments, moments, rough_moments};
 
-/// Stands for a class that cannot happen (log-probability −∞): finite, so that 0 times it is 0.
-const NEVER: f64 = -1e300;
 /// Tiles in a block of work. Sums are added block after block, whatever the number of threads.
 const BLOCK: usize = 64;
 
-/// Rows minus their maxima, as `[tile, class, lane]`.
+/// Rows side by side, as `[tile, class, lane]`.
+#[derive(Debug)]
+enum Cells {
+    /// As they came, with the largest of each row: half the memory, and the same differences.
+    Single { data: Vec<f32>, tops: Vec<Lane> },
+    /// Minus the largest of each row.
+    Double(Vec<f64>),
+}
+
+/// Scores laid out, and what is known of each row.
 #[derive(Debug)]
 pub(crate) struct Tiles {
     pub(crate) rows: usize,
     pub(crate) classes: usize,
-    data: Vec<f64>,
+    cells: Cells,
     /// The target's centred score, at most 0; one a row.
     target: Vec<f64>,
     /// 0 for rows that are left out or whose target cannot happen at any temperature.
@@ -28,6 +40,8 @@ pub(crate) struct Tiles {
     pub(crate) impossible: Vec<bool>,
     /// Mean of the centred scores that are finite: the derivative of log-sum-exp at β = 0.
     mean: Vec<f64>,
+    /// Whether no class but one can happen.
+    certain: Vec<bool>,
     /// Mean standard deviation of a row: the unit of 1/β.
     pub(crate) scale: f64,
 }
@@ -35,122 +49,125 @@ pub(crate) struct Tiles {
 /// For each pass over the rows, the problem to which each row belongs there.
 pub(crate) type Passes = [Vec<u32>];
 
+/// Sums over rows: the first four derivatives of the loss by β, and the log-likelihood.
+pub(crate) type Derivatives = [f64; 5];
+
+/// What a pass over the rows is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Pass<'a> {
+    pub(crate) passes: &'a Passes,
+    pub(crate) betas: &'a [f64],
+    /// Problems that are not active stay zero.
+    pub(crate) active: &'a [bool],
+    /// The first so many rows, rounded up to whole blocks.
+    pub(crate) rows: usize,
+    /// In `f32`: good to about 1e-6, for a start.
+    pub(crate) rough: bool,
+}
+
 impl Tiles {
     /// Checks targets against scores and lays the rows out.
     pub(crate) fn new(scores: &Scores<'_>, targets: &Targets) -> Result<Self, UncertaintyError> {
         targets.check(scores.rows(), scores.classes())?;
         let (rows, classes) = (scores.rows(), scores.classes());
-        let tiles = rows.div_ceil(LANES);
-        let mut data = vec![0.0; tiles * LANES * classes];
-        let per_row: Vec<(f64, f64, f64, bool, f64)> = data
-            .par_chunks_mut(LANES * classes)
-            .enumerate()
-            .flat_map_iter(|(tile, data)| {
-                let first = tile * LANES;
-                let lanes = LANES.min(rows - first);
-                let mut row = vec![0.0; classes];
-                for lane in 0..lanes {
-                    scores.row(first + lane, &mut row);
-                    if scores.kind() == ScoreKind::Probs {
-                        logarithms(&mut row);
-                    }
-                    let column = data.iter_mut().skip(lane).step_by(LANES);
-                    column.zip(&row).for_each(|(own, value)| *own = *value);
-                }
-                let [mean, deviation] = vectorised(
-                    #[inline(always)]
-                    || centre(data),
-                );
-                let of_lane = |lane: usize| {
-                    let at = first + lane;
-                    let weight = targets.weight(at);
-                    let score = |class: usize| data[class * LANES + lane];
-                    let target = if weight == 0.0 {
-                        0.0
-                    } else {
-                        match targets.truth(at) {
-                            Truth::Class(class) => score(class),
-                            // A class without mass counts nothing, however impossible it is.
-                            Truth::Soft(mass) => {
-                                let some = mass.iter().enumerate().filter(|(_, q)| **q > 0.0);
-                                some.map(|(class, q)| q * score(class)).sum()
-                            }
+        let room = rows.div_ceil(LANES) * LANES * classes;
+        let (cells, found) = match (scores.values(), scores.kind()) {
+            (Floats::F32(values), ScoreKind::Logits | ScoreKind::LogProbs) => {
+                let mut data = vec![0.0_f32; room];
+                let found = lay_out(&mut data, scores, targets, |first, lanes, tile| {
+                    let row = |lane: usize| &values[(first + lane) * classes..][..classes];
+                    let rows: [&[f32]; LANES] =
+                        std::array::from_fn(|lane| row(lane.min(lanes - 1)));
+                    turn(&rows, tile);
+                });
+                let tops = found.iter().map(|tile| tile.top).collect();
+                (Cells::Single { data, tops }, found)
+            }
+            _ => {
+                let mut data = vec![0.0_f64; room];
+                let found = lay_out(&mut data, scores, targets, |first, lanes, tile| {
+                    let mut row = vec![0.0; classes];
+                    for lane in 0..lanes {
+                        scores.row(first + lane, &mut row);
+                        if scores.kind() == ScoreKind::Probs {
+                            logarithms(&mut row);
                         }
-                    };
-                    let some = |class: usize| score(class) <= NEVER;
-                    let impossible = weight > 0.0
-                        && match targets.truth(at) {
-                            Truth::Class(class) => some(class),
-                            Truth::Soft(mass) => {
-                                let mut classes = mass.iter().enumerate();
-                                classes.any(|(class, q)| *q > 0.0 && some(class))
-                            }
-                        };
-                    let weight = if impossible { 0.0 } else { weight };
-                    (target, weight, mean[lane], impossible, deviation[lane])
-                };
-                (0..lanes).map(of_lane).collect::<Vec<_>>()
-            })
-            .collect();
-        let used = per_row.iter().filter(|row| row.1 > 0.0);
-        let (sum, count) = used.fold((0.0, 0_usize), |(sum, n), row| (sum + row.4, n + 1));
+                        let column = tile.iter_mut().skip(lane).step_by(LANES);
+                        column.zip(&row).for_each(|(own, value)| *own = *value);
+                    }
+                });
+                (Cells::Double(data), found)
+            }
+        };
+        let per_row = |pick: fn(&Tile, usize) -> f64| -> Vec<f64> {
+            (0..rows)
+                .map(|row| pick(&found[row / LANES], row % LANES))
+                .collect()
+        };
+        let weight = per_row(|tile, lane| tile.weight[lane]);
+        let (mut sum, mut count) = (0.0, 0_usize);
+        for row in (0..rows).filter(|row| weight[*row] > 0.0) {
+            sum += found[row / LANES].deviation[row % LANES];
+            count += 1;
+        }
         Ok(Self {
             rows,
             classes,
-            data,
-            target: per_row.iter().map(|row| row.0.max(NEVER)).collect(),
-            weight: per_row.iter().map(|row| row.1).collect(),
-            impossible: per_row.iter().map(|row| row.3).collect(),
-            mean: per_row.iter().map(|row| row.2).collect(),
+            cells,
+            target: per_row(|tile, lane| tile.target[lane].max(NEVER)),
+            impossible: (0..rows)
+                .map(|row| found[row / LANES].impossible[row % LANES])
+                .collect(),
+            mean: per_row(|tile, lane| tile.mean[lane]),
+            certain: (0..rows)
+                .map(|row| found[row / LANES].possible[row % LANES] == 1.0)
+                .collect(),
+            weight,
             scale: if count == 0 { 0.0 } else { sum / count as f64 },
         })
     }
 
-    /// The derivative of row `row`'s loss at β = 0, and whether its target has the largest score.
-    pub(crate) fn at_zero(&self, row: usize) -> (f64, bool) {
-        (self.mean[row] - self.target[row], self.target[row] >= 0.0)
+    /// The derivative of row `row`'s loss at β = 0, whether its target has the largest score, and whether no other class can happen.
+    pub(crate) fn at_zero(&self, row: usize) -> (f64, bool, bool) {
+        (
+            self.mean[row] - self.target[row],
+            self.target[row] >= 0.0,
+            self.certain[row],
+        )
     }
 
-    /// Sums of the first three derivatives of the loss by β over the first `rows` rows (whole blocks), for each problem; problems that
-    /// are not active stay zero.
-    pub(crate) fn derivatives(
-        &self,
-        rows: usize,
-        passes: &Passes,
-        betas: &[f64],
-        active: &[bool],
-    ) -> Vec<[f64; 3]> {
+    /// Sums of the derivatives of the loss by β over rows, for each problem.
+    pub(crate) fn derivatives(&self, pass: Pass<'_>) -> Vec<Derivatives> {
+        match &self.cells {
+            Cells::Single { data, tops } => self.sums(data, tops, pass),
+            Cells::Double(data) => self.sums(data, &[], pass),
+        }
+    }
+
+    fn sums<T: Cell>(&self, data: &[T], tops: &[Lane], pass: Pass<'_>) -> Vec<Derivatives> {
         let block = BLOCK * LANES * self.classes;
-        let blocks: Vec<Vec<[f64; 3]>> = self
-            .data
+        let blocks: Vec<Vec<Derivatives>> = data
             .par_chunks(block)
-            .take(rows.div_ceil(BLOCK * LANES))
+            .take(pass.rows.div_ceil(BLOCK * LANES))
             .enumerate()
             .map(|(at, data)| {
-                let mut sums = vec![[0.0; 3]; betas.len()];
+                let mut sums = vec![[0.0; 5]; pass.betas.len()];
+                let (tops, first) = (tops.get(at * BLOCK..).unwrap_or(&[]), at * BLOCK);
                 if fused() {
                     vectorised(
                         #[inline(always)]
-                        || {
-                            self.block_derivatives::<true>(
-                                at, data, passes, betas, active, &mut sums,
-                            )
-                        },
+                        || self.add_block::<T, true>(first, data, tops, pass, &mut sums),
                     );
                 } else {
                     vectorised(
                         #[inline(always)]
-                        || {
-                            self.block_derivatives::<false>(
-                                at, data, passes, betas, active, &mut sums,
-                            )
-                        },
+                        || self.add_block::<T, false>(first, data, tops, pass, &mut sums),
                     );
                 }
                 sums
             })
             .collect();
-        let mut total = vec![[0.0; 3]; betas.len()];
+        let mut total = vec![[0.0; 5]; pass.betas.len()];
         for sums in blocks {
             for (total, sum) in total.iter_mut().zip(sums) {
                 total.iter_mut().zip(sum).for_each(|(a, b)| *a += b);
@@ -160,40 +177,42 @@ impl Tiles {
     }
 
     #[inline(always)]
-    fn block_derivatives<const FUSED: bool>(
+    fn add_block<T: Cell, const FUSED: bool>(
         &self,
-        block: usize,
-        data: &[f64],
-        passes: &Passes,
-        betas: &[f64],
-        active: &[bool],
-        sums: &mut [[f64; 3]],
+        first: usize,
+        data: &[T],
+        tops: &[Lane],
+        pass: Pass<'_>,
+        sums: &mut [Derivatives],
     ) {
-        let first = block * BLOCK;
         for (at, tile) in data.chunks_exact(LANES * self.classes).enumerate() {
             let start = (first + at) * LANES;
             let lanes = LANES.min(self.rows - start);
-            for pass in passes {
-                let problems = &pass[start..start + lanes];
-                if !problems.iter().any(|p| active[*p as usize]) {
+            let top = tops.get(at).copied().unwrap_or_default();
+            for problems in pass.passes {
+                let problems = &problems[start..start + lanes];
+                if !problems.iter().any(|p| pass.active[*p as usize]) {
                     continue;
                 }
                 let mut beta = [0.0; LANES];
                 for (beta, problem) in beta.iter_mut().zip(problems) {
-                    *beta = betas[*problem as usize];
+                    *beta = pass.betas[*problem as usize];
                 }
-                let [s0, s1, s2, s3] = moments::<FUSED>(tile, beta);
+                let powers = if pass.rough {
+                    rough_moments::<T, FUSED>(tile, &top, &beta)
+                } else {
+                    moments::<T, FUSED>(tile, &top, &beta)
+                };
+                let mut target = [0.0; LANES];
+                target[..lanes].copy_from_slice(&self.target[start..start + lanes]);
+                let found = cumulants(&powers, &beta, &target);
                 for (lane, problem) in problems.iter().enumerate() {
                     let problem = *problem as usize;
                     let weight = self.weight[start + lane];
-                    if active[problem] && weight > 0.0 {
-                        let scale = 1.0 / s0[lane];
-                        let (mean, square) = (s1[lane] * scale, s2[lane] * scale);
-                        let variance = square - mean * mean;
-                        let third = s3[lane] * scale - mean * (3.0 * variance + mean * mean);
-                        sums[problem][0] += weight * (mean - self.target[start + lane]);
-                        sums[problem][1] += weight * variance;
-                        sums[problem][2] += weight * third;
+                    if pass.active[problem] && weight > 0.0 {
+                        for (sum, found) in sums[problem].iter_mut().zip(&found) {
+                            *sum += weight * found[lane];
+                        }
                     }
                 }
             }
@@ -202,20 +221,35 @@ impl Tiles {
 
     /// Log-probability of the target and its derivative by β, of every row, for one pass; impossible targets give −∞.
     pub(crate) fn target_log_probs(&self, pass: &[u32], betas: &[f64]) -> Vec<(f64, f64)> {
+        match &self.cells {
+            Cells::Single { data, tops } => self.targets_of(data, tops, pass, betas),
+            Cells::Double(data) => self.targets_of(data, &[], pass, betas),
+        }
+    }
+
+    fn targets_of<T: Cell>(
+        &self,
+        data: &[T],
+        tops: &[Lane],
+        pass: &[u32],
+        betas: &[f64],
+    ) -> Vec<(f64, f64)> {
         let mut out = vec![(0.0, 0.0); self.rows];
         out.par_chunks_mut(BLOCK * LANES)
-            .zip(self.data.par_chunks(BLOCK * LANES * self.classes))
+            .zip(data.par_chunks(BLOCK * LANES * self.classes))
             .enumerate()
             .for_each(|(block, (out, data))| {
+                let first = block * BLOCK;
+                let tops = tops.get(first..).unwrap_or(&[]);
                 if fused() {
                     vectorised(
                         #[inline(always)]
-                        || self.block_targets::<true>(block * BLOCK, data, pass, betas, out),
+                        || self.block_targets::<T, true>(first, data, tops, (pass, betas), out),
                     );
                 } else {
                     vectorised(
                         #[inline(always)]
-                        || self.block_targets::<false>(block * BLOCK, data, pass, betas, out),
+                        || self.block_targets::<T, false>(first, data, tops, (pass, betas), out),
                     );
                 }
             });
@@ -223,22 +257,23 @@ impl Tiles {
     }
 
     #[inline(always)]
-    fn block_targets<const FUSED: bool>(
+    fn block_targets<T: Cell, const FUSED: bool>(
         &self,
         first: usize,
-        data: &[f64],
-        pass: &[u32],
-        betas: &[f64],
+        data: &[T],
+        tops: &[Lane],
+        (pass, betas): (&[u32], &[f64]),
         out: &mut [(f64, f64)],
     ) {
         for (at, tile) in data.chunks_exact(LANES * self.classes).enumerate() {
             let start = (first + at) * LANES;
             let lanes = LANES.min(self.rows - start);
+            let top = tops.get(at).copied().unwrap_or_default();
             let mut beta = [0.0; LANES];
             for (beta, problem) in beta.iter_mut().zip(&pass[start..start + lanes]) {
                 *beta = betas[*problem as usize];
             }
-            let [s0, s1] = first_moments::<FUSED>(tile, beta);
+            let [s0, s1] = first_moments::<T, FUSED>(tile, &top, &beta);
             for lane in 0..lanes {
                 let target = self.target[start + lane];
                 out[at * LANES + lane] = if self.impossible[start + lane] {
@@ -254,71 +289,80 @@ impl Tiles {
     }
 }
 
-/// Σ e, Σ e d, Σ e d², Σ e d³ over the classes of a tile, e = exp(β d).
-#[inline(always)]
-fn moments<const FUSED: bool>(tile: &[f64], beta: Lane) -> [Lane; 4] {
-    let (mut s0, mut s1) = ([0.0; LANES], [0.0; LANES]);
-    let (mut s2, mut s3) = ([0.0; LANES], [0.0; LANES]);
-    for d in tile.as_chunks::<LANES>().0 {
-        for lane in 0..LANES {
-            let e = exp::<FUSED>(beta[lane] * d[lane]);
-            let ed = e * d[lane];
-            s0[lane] += e;
-            let edd = ed * d[lane];
-            s1[lane] += ed;
-            s2[lane] += edd;
-            s3[lane] += edd * d[lane];
-        }
-    }
-    [s0, s1, s2, s3]
+/// What is known of the eight rows of a tile.
+#[derive(Clone, Copy, Debug)]
+struct Tile {
+    top: Lane,
+    mean: Lane,
+    deviation: Lane,
+    /// How many classes can happen.
+    possible: Lane,
+    target: Lane,
+    weight: Lane,
+    impossible: [bool; LANES],
 }
 
-/// Σ e and Σ e d; a class that cannot happen counts nothing even at β = 0.
+/// Eight rows of classes into classes of eight rows.
 #[inline(always)]
-fn first_moments<const FUSED: bool>(tile: &[f64], beta: Lane) -> [Lane; 2] {
-    let (mut s0, mut s1) = ([0.0; LANES], [0.0; LANES]);
-    for d in tile.as_chunks::<LANES>().0 {
-        for lane in 0..LANES {
-            let e = exp::<FUSED>(beta[lane] * d[lane]);
-            let e = if d[lane] > 0.5 * NEVER { e } else { 0.0 };
-            s0[lane] += e;
-            s1[lane] += e * d[lane];
+fn turn(rows: &[&[f32]; LANES], tile: &mut [f32]) {
+    for (class, cells) in tile.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        for (cell, row) in cells.iter_mut().zip(rows) {
+            *cell = row[class];
         }
     }
-    [s0, s1]
 }
 
-/// Subtracts every lane's largest value; what cannot happen becomes [`NEVER`]. Mean and standard deviation of the others.
-#[inline(always)]
-fn centre(tile: &mut [f64]) -> [Lane; 2] {
-    let classes = tile.as_chunks_mut::<LANES>().0;
-    let mut top = [f64::NEG_INFINITY; LANES];
-    for z in &*classes {
-        for lane in 0..LANES {
-            top[lane] = if z[lane] > top[lane] {
-                z[lane]
-            } else {
-                top[lane]
+/// Fills tiles and looks at their rows.
+fn lay_out<T: Cell>(
+    data: &mut [T],
+    scores: &Scores<'_>,
+    targets: &Targets,
+    fill: impl Fn(usize, usize, &mut [T]) + Sync,
+) -> Vec<Tile> {
+    let (rows, classes) = (scores.rows(), scores.classes());
+    data.par_chunks_mut(LANES * classes)
+        .enumerate()
+        .map(|(tile, cells)| {
+            let first = tile * LANES;
+            let lanes = LANES.min(rows - first);
+            let [top, mean, deviation, possible] = vectorised(
+                #[inline(always)]
+                || {
+                    fill(first, lanes, cells);
+                    T::survey(cells)
+                },
+            );
+            let mut found = Tile {
+                top,
+                mean,
+                deviation,
+                possible,
+                target: [0.0; LANES],
+                weight: [0.0; LANES],
+                impossible: [false; LANES],
             };
-        }
-    }
-    let (mut count, mut sum, mut squares) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-    for z in classes {
-        for lane in 0..LANES {
-            let d = z[lane] - top[lane];
-            let (own, one) = if d > NEVER { (d, 1.0) } else { (0.0, 0.0) };
-            z[lane] = if d > NEVER { d } else { NEVER };
-            count[lane] += one;
-            sum[lane] += own;
-            squares[lane] += own * own;
-        }
-    }
-    let (mut mean, mut deviation) = ([0.0; LANES], [0.0; LANES]);
-    for lane in 0..LANES {
-        mean[lane] = sum[lane] / count[lane];
-        deviation[lane] = (squares[lane] / count[lane] - mean[lane] * mean[lane])
-            .max(0.0)
-            .sqrt();
-    }
-    [mean, deviation]
+            for lane in 0..lanes {
+                let weight = targets.weight(first + lane);
+                if weight == 0.0 {
+                    continue;
+                }
+                let score = |class: usize| cells[class * LANES + lane].below(top[lane]);
+                let (target, impossible) = match targets.truth(first + lane) {
+                    Truth::Class(class) => (score(class), score(class) <= NEVER),
+                    // A class without mass counts nothing, however impossible it is.
+                    Truth::Soft(mass) => {
+                        let some = || mass.iter().enumerate().filter(|(_, q)| **q > 0.0);
+                        (
+                            some().map(|(class, q)| q * score(class)).sum(),
+                            some().any(|(class, _)| score(class) <= NEVER),
+                        )
+                    }
+                };
+                found.target[lane] = target;
+                found.impossible[lane] = impossible;
+                found.weight[lane] = if impossible { 0.0 } else { weight };
+            }
+            found
+        })
+        .collect()
 }

@@ -89,6 +89,11 @@ impl FashionNetConfig {
 }
 
 impl FashionNet {
+    /// Convolutions with their batch normalisations, in order.
+    pub fn parts(&self) -> impl Iterator<Item = (&Conv2d, &BatchNorm)> {
+        self.blocks.iter().map(|block| (&block.conv, &block.norm))
+    }
+
     /// What the last layer sees, `[rows, 64]`, from images `[rows, 1, 28, 28]`.
     #[must_use]
     pub fn features(&self, images: Tensor<4>) -> Tensor<2> {

@@ -160,7 +160,7 @@ pub(crate) fn read_table(path: &Path) -> Result<(Vec<f64>, usize, usize), TtaErr
         ));
     };
     let values = match &array.values {
-        NpyValues::F32(v) => v.iter().map(|x| f64::from(*x)).collect(),
+        NpyValues::F16(v) | NpyValues::F32(v) => v.iter().map(|x| f64::from(*x)).collect(),
         NpyValues::F64(v) => v.clone(),
         _ => {
             let what = "integers, expected floats";
@@ -180,8 +180,10 @@ pub(crate) fn read_integers(path: &Path) -> Result<Vec<i64>, TtaError> {
     }
     match array.values {
         NpyValues::Int(values) => Ok(values),
-        NpyValues::F32(values) => whole(values.iter().map(|x| f64::from(*x)))
-            .ok_or_else(|| bad("a number that is not whole".into())),
+        NpyValues::F16(values) | NpyValues::F32(values) => {
+            whole(values.iter().map(|x| f64::from(*x)))
+                .ok_or_else(|| bad("a number that is not whole".into()))
+        }
         NpyValues::F64(values) => {
             whole(values.into_iter()).ok_or_else(|| bad("a number that is not whole".into()))
         }

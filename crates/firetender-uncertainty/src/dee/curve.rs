@@ -55,6 +55,8 @@ pub(super) enum Spread {
     Runs(Vec<Vec<f64>>),
     /// One list a size, one score an object of the test set.
     Objects(Vec<Vec<f64>>),
+    /// The same for each of several runs.
+    RunObjects(Vec<Vec<Vec<f64>>>),
 }
 
 /// A score at increasing ensemble sizes.
@@ -175,6 +177,48 @@ impl SizeCurve {
         Self::build(sizes, means, Spread::Objects(objects.to_vec()), direction)
     }
 
+    /// The scores of every test object in each of several independent runs: `runs[run][size]` is one list of objects, in one order
+    /// for all. The curve is the mean over runs and objects, and a bootstrap draws both again.
+    ///
+    /// ```
+    /// use firetender_uncertainty::{Direction, SizeCurve};
+    /// # fn main() -> Result<(), firetender_uncertainty::UncertaintyError> {
+    /// let runs = [vec![vec![-1.0, -0.6]], vec![vec![-1.2, -0.8]]];
+    /// let curve = SizeCurve::from_run_objects(&[1], &runs, Direction::HigherIsBetter)?;
+    /// assert!((curve.means()[0] + 0.9).abs() < 1e-15);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`from_objects`](Self::from_objects) for each run; without runs, and when runs have different numbers of objects.
+    pub fn from_run_objects(
+        sizes: &[usize],
+        runs: &[Vec<Vec<f64>>],
+        direction: Direction,
+    ) -> Result<Self, UncertaintyError> {
+        let curves = runs
+            .iter()
+            .map(|run| Self::from_objects(sizes, run, direction))
+            .collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = runs.first() else {
+            return Err(UncertaintyError::input("no runs, expected at least one"));
+        };
+        for (at, run) in runs.iter().enumerate() {
+            same_count(
+                &format!("objects in run {at}"),
+                first[0].len(),
+                run[0].len(),
+            )?;
+        }
+        if let [one] = &curves[..] {
+            return Ok(one.clone());
+        }
+        let mean = |at: usize| curves.iter().map(|c| c.means[at]).sum::<f64>() / runs.len() as f64;
+        let means = (0..sizes.len()).map(mean).collect();
+        Self::build(sizes, means, Spread::RunObjects(runs.to_vec()), direction)
+    }
+
     /// Adds what is known about the noise that comes from which members were trained.
     #[must_use]
     pub fn with_member_noise(mut self, noise: MemberNoise) -> Self {
@@ -240,16 +284,21 @@ impl SizeCurve {
     /// Standard deviation over runs at each size, with n − 1 below; none without runs.
     #[must_use]
     pub fn deviations(&self) -> Option<Vec<f64>> {
+        let over = |runs: usize, value: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
+            (0..self.sizes.len())
+                .map(|at| {
+                    let gaps = (0..runs).map(|run| (value(run, at) - self.means[at]).powi(2));
+                    (gaps.sum::<f64>() / (runs - 1) as f64).sqrt()
+                })
+                .collect()
+        };
         match &self.spread {
             Spread::Deviations(deviations) => Some(deviations.clone()),
-            Spread::Runs(runs) => Some(
-                (0..self.sizes.len())
-                    .map(|at| {
-                        let sum: f64 = runs.iter().map(|r| (r[at] - self.means[at]).powi(2)).sum();
-                        (sum / (runs.len() - 1) as f64).sqrt()
-                    })
-                    .collect(),
-            ),
+            Spread::Runs(runs) => Some(over(runs.len(), &|run, at| runs[run][at])),
+            Spread::RunObjects(runs) => Some(over(runs.len(), &|run, at| {
+                let scores = &runs[run][at];
+                scores.iter().sum::<f64>() / scores.len() as f64
+            })),
             Spread::Nothing | Spread::Objects(_) => None,
         }
     }

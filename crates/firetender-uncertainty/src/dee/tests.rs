@@ -330,3 +330,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn runs_of_objects_widen_a_band() {
+    let higher = Direction::HigherIsBetter;
+    let baseline =
+        SizeCurve::from_means(&[1, 2, 3, 4], &[-1.0, -0.8, -0.7, -0.65], higher).unwrap();
+    let objects = |shift: f64| -> Vec<Vec<f64>> {
+        vec![
+            (0..200)
+                .map(|i| -0.75 + shift + 0.001 * f64::from(i % 5))
+                .collect(),
+        ]
+    };
+    let width = |runs: &[Vec<Vec<f64>>]| {
+        let curve = SizeCurve::from_run_objects(&[5], runs, higher).unwrap();
+        let point = dee(&curve, &baseline, &DeeOptions::default())
+            .unwrap()
+            .points[0];
+        assert!(point.lower <= point.dee && point.dee <= point.upper);
+        point.upper - point.lower
+    };
+    let same = width(&[objects(0.0), objects(0.0), objects(0.0)]);
+    let one = width(&[objects(0.0)]);
+    let other = width(&[objects(-0.04), objects(0.0), objects(0.04)]);
+    assert!((same - one).abs() < 1e-9, "{same} {one}");
+    // Means of three runs with deviation 0.04 deviate by 0.023: 0.1 nats is one network here.
+    assert!(other > 20.0 * one && other > 0.5 && other < 1.5, "{other}");
+    let spread =
+        SizeCurve::from_run_objects(&[5], &[objects(-0.04), objects(0.0), objects(0.04)], higher);
+    assert!((spread.unwrap().deviations().unwrap()[0] - 0.04).abs() < 1e-12);
+    assert!(SizeCurve::from_run_objects(&[5], &[], higher).is_err());
+    let short = vec![vec![-1.0]];
+    assert!(SizeCurve::from_run_objects(&[5], &[objects(0.0), short], higher).is_err());
+}

@@ -5,8 +5,9 @@
 
 use super::member::{LINEAR, log_prob_of};
 use crate::{
-    Floats, ScoreKind, Scores, kernel,
-    lanes::{LANES, exp, exp_single, fused, vectorised},
+    Floats, ScoreKind, Scores,
+    kernel::{self, Number},
+    lanes::{LANES, exp, exp_single, fused, ln, vectorised},
 };
 
 /// Running sums of the targets' probabilities over a block of rows.
@@ -39,59 +40,86 @@ impl Column {
     }
 
     /// Adds a member; the log-likelihood of each row with it.
-    pub(super) fn add(&mut self, member: &Scores<'_>) -> Vec<f64> {
+    pub(super) fn add(&mut self, member: &Scores<'_>, out: &mut [f64]) {
         self.members += 1;
-        self.tiny.clear();
+        let plain = !self.logs.contains(&true);
         match (member.kind(), member.values()) {
-            (ScoreKind::Logits, values) => self.of_logits(values, member.classes()),
-            (kind, Floats::F32(values)) => {
-                self.gather(kind, member.classes(), |at| f64::from(values[at]));
+            (ScoreKind::Logits, values) => {
+                self.tiny.clear();
+                self.of_logits(values, member.classes());
+                if plain && self.tiny.is_empty() {
+                    self.add_plainly::<false>(out);
+                    return;
+                }
             }
-            (kind, Floats::F64(values)) => self.gather(kind, member.classes(), |at| values[at]),
+            (kind, values) => {
+                match values {
+                    Floats::F32(values) => self.gather(member.classes(), values),
+                    Floats::F64(values) => self.gather(member.classes(), values),
+                }
+                if kind == ScoreKind::LogProbs {
+                    if plain && self.add_plainly::<true>(out) {
+                        return;
+                    }
+                    self.find_tiny();
+                } else {
+                    self.tiny.clear();
+                    if plain {
+                        self.add_plainly::<false>(out);
+                        return;
+                    }
+                }
+            }
         }
-        let plain = self.tiny.is_empty() && !self.logs.contains(&true);
-        if plain {
-            let pairs = self.sums.iter_mut().zip(&self.probs);
-            pairs.for_each(|(sum, p)| *sum += p);
-        } else {
-            self.add_with_logs(member);
-        }
+        self.add_with_logs(member);
         let share = 1.0 / self.members as f64;
-        let mut out: Vec<f64> = self.sums.iter().map(|sum| sum * share).collect();
-        if plain {
-            kernel::logarithms(&mut out);
-            return out;
-        }
         for ((out, sum), log) in out.iter_mut().zip(&self.sums).zip(&self.logs) {
-            *out = if *log { sum + share.ln() } else { out.ln() };
+            *out = if *log {
+                sum + share.ln()
+            } else {
+                (sum * share).ln()
+            };
         }
-        out
     }
 
-    fn gather(&mut self, kind: ScoreKind, classes: usize, value: impl Fn(usize) -> f64) {
-        let first = self.first;
-        let targets = self.classes.iter().enumerate();
-        for (p, (row, class)) in self.probs.iter_mut().zip(targets) {
-            *p = value((first + row) * classes + class);
+    /// The targets' scores as they are, one a row.
+    fn gather<T: Number>(&mut self, classes: usize, values: &[T]) {
+        let rows = values[self.first * classes..].chunks_exact(classes);
+        let targets = self.classes.iter().zip(rows);
+        for (p, (class, row)) in self.probs.iter_mut().zip(targets) {
+            *p = row[*class].get();
         }
-        if kind == ScoreKind::Probs {
-            return;
+    }
+
+    /// Exponentials (of `LOGS`), sums and logarithms in one sweep, where nothing underflows; else nothing is changed but `out`.
+    fn add_plainly<const LOGS: bool>(&mut self, out: &mut [f64]) -> bool {
+        let share = 1.0 / self.members as f64;
+        let (sums, probs) = (&mut self.sums[..], &self.probs[..]);
+        let (done, subnormal) = vectorised(
+            #[inline(always)]
+            || {
+                if fused() {
+                    sweep::<LOGS, true>(sums, probs, share, out)
+                } else {
+                    sweep::<LOGS, false>(sums, probs, share, out)
+                }
+            },
+        );
+        if subnormal {
+            for (out, sum) in out.iter_mut().zip(&self.sums) {
+                *out = (sum * share).ln();
+            }
         }
+        done
+    }
+
+    /// Rows whose probability underflows, and the probabilities of all.
+    fn find_tiny(&mut self) {
+        self.tiny.clear();
         let low = |l: &f64| *l < LINEAR && *l > f64::NEG_INFINITY;
         let found = self.probs.iter().enumerate().filter(|(_, l)| low(l));
         self.tiny.extend(found.map(|(row, _)| row));
-        let probs = &mut self.probs;
-        if fused() {
-            vectorised(
-                #[inline(always)]
-                || probs.iter_mut().for_each(|l| *l = exp::<true>(*l)),
-            );
-        } else {
-            vectorised(
-                #[inline(always)]
-                || probs.iter_mut().for_each(|l| *l = exp::<false>(*l)),
-            );
-        }
+        self.probs.iter_mut().for_each(|l| *l = l.exp());
     }
 
     fn of_logits(&mut self, values: &Floats<'_>, classes: usize) {
@@ -122,12 +150,17 @@ impl Column {
             }
             Floats::F64(values) => {
                 let rows = values[range].chunks_exact(classes);
-                let mut room = vec![0.0; classes];
+                let (mut room, mut exponentials) = (vec![0.0; classes], vec![0.0; classes]);
                 for (row, (raw, class)) in rows.zip(targets).enumerate() {
                     room.copy_from_slice(raw);
-                    let top = kernel::largest(raw);
-                    let mut exponentials = vec![0.0; classes];
-                    let sum = kernel::exponentials(&mut room, &mut exponentials, top).total;
+                    let (top, sum) = vectorised(
+                        #[inline(always)]
+                        || {
+                            let top = kernel::largest(raw);
+                            let sums = kernel::exponentials(&mut room, &mut exponentials, top);
+                            (top, sums.total)
+                        },
+                    );
                     let below = raw[*class] - top;
                     probs[row] = below.exp() / sum;
                     if below - sum.ln() < LINEAR {
@@ -156,6 +189,62 @@ impl Column {
             self.sums[row] = crate::log_sum_exp(&[self.sums[row], own]);
         }
     }
+}
+
+/// Adds probabilities, or exponentials of log-probabilities, to sums and writes the logarithms of their shares. Whether it was done (not where a
+/// log-probability is too low), and whether some share is too small for a quick logarithm.
+#[inline(always)]
+fn sweep<const LOGS: bool, const FUSED: bool>(
+    sums: &mut [f64],
+    probs: &[f64],
+    share: f64,
+    out: &mut [f64],
+) -> (bool, bool) {
+    // One thing at a time: such loops become vector instructions.
+    if LOGS {
+        if least(probs, f64::NEG_INFINITY) < LINEAR {
+            return (false, false);
+        }
+        for (sum, l) in sums.iter_mut().zip(probs) {
+            *sum += exp::<FUSED>(*l);
+        }
+    } else {
+        for (sum, p) in sums.iter_mut().zip(probs) {
+            *sum += p;
+        }
+    }
+    for (out, sum) in out.iter_mut().zip(&*sums) {
+        *out = sum * share;
+    }
+    let subnormal = least(out, 0.0) < f64::MIN_POSITIVE;
+    for out in out.iter_mut() {
+        *out = if *out > 0.0 {
+            ln(*out)
+        } else {
+            f64::NEG_INFINITY
+        };
+    }
+    (true, subnormal)
+}
+
+/// The least of the values above `bound`.
+#[inline(always)]
+fn least(values: &[f64], bound: f64) -> f64 {
+    let mut lanes = [f64::INFINITY; LANES];
+    let (whole, rest) = values.as_chunks::<LANES>();
+    for chunk in whole {
+        for lane in 0..LANES {
+            let x = if chunk[lane] > bound {
+                chunk[lane]
+            } else {
+                f64::INFINITY
+            };
+            lanes[lane] = if x < lanes[lane] { x } else { lanes[lane] };
+        }
+    }
+    let rest = rest.iter().copied().filter(|x| *x > bound);
+    rest.chain(lanes)
+        .fold(f64::INFINITY, |a, b| if b < a { b } else { a })
 }
 
 /// The largest logit of a row, and the sum of the exponentials of all below it.

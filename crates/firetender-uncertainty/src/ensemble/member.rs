@@ -2,6 +2,7 @@
 
 use crate::{
     Floats, ScoreKind, Scores,
+    kernel::Number,
     lanes::{LANES, LOWEST_SINGLE, exp, exp_single, fused, vectorised},
     targets::Truth,
 };
@@ -12,25 +13,6 @@ pub(super) const LINEAR: f64 = -700.0;
 /// Rows in a block: about 64 KiB of sums, so that they stay near the processor over all members.
 pub(super) fn block_rows(classes: usize) -> usize {
     (8192 / classes).max(1)
-}
-
-/// A number of a table of scores.
-trait Number: Copy {
-    fn get(self) -> f64;
-}
-
-impl Number for f32 {
-    #[inline(always)]
-    fn get(self) -> f64 {
-        f64::from(self)
-    }
-}
-
-impl Number for f64 {
-    #[inline(always)]
-    fn get(self) -> f64 {
-        self
-    }
 }
 
 /// Adds rows `first..` of a member to a block of sums; with `entropies`, also its entropies.
@@ -348,12 +330,7 @@ pub(super) fn subtract_member(
     let mut worst = 1.0_f64;
     for (at, sums) in sums.chunks_exact_mut(classes).enumerate() {
         member.log_prob_row(first + at, &mut row);
-        let entropy: f64 = row
-            .iter()
-            .filter(|l| **l > f64::NEG_INFINITY)
-            .map(|l| -l.exp() * l)
-            .sum();
-        entropies[at] -= weight * entropy;
+        entropies[at] -= weight * crate::math::entropy_of_logs(&row);
         for (sum, l) in sums.iter_mut().zip(&row) {
             if logs[at] {
                 let share = (l + weight.ln() - *sum).exp();

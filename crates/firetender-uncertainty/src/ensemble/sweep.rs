@@ -37,38 +37,26 @@ pub fn running_log_likelihoods(
     check_members(members)?;
     let (rows, classes) = (members[0].rows(), members[0].classes());
     targets.check(rows, classes)?;
-    let blocks: Vec<Vec<Vec<f64>>> = match targets.as_classes() {
-        Some(labels) => {
-            let block = BLOCK;
-            (0..rows.div_ceil(block))
-                .into_par_iter()
-                .map(|at| {
-                    of_classes(
-                        members,
-                        targets,
-                        labels,
-                        at * block,
-                        block.min(rows - at * block),
-                    )
-                })
-                .collect()
-        }
-        None => {
-            let block = block_rows(classes);
-            (0..rows.div_ceil(block))
-                .into_par_iter()
-                .map(|at| of_rows(members, targets, at * block, block.min(rows - at * block)))
-                .collect()
-        }
+    let mut sizes: Vec<Vec<f64>> = members.iter().map(|_| vec![0.0; rows]).collect();
+    let block = match targets.as_classes() {
+        Some(_) => BLOCK,
+        None => block_rows(classes),
     };
-    Ok((0..members.len())
-        .map(|k| {
-            blocks
-                .iter()
-                .flat_map(|block| block[k].iter().copied())
-                .collect()
-        })
-        .collect())
+    // Blocks of rows go through all members one after the other, so each has its place in every size.
+    let mut blocks: Vec<Vec<&mut [f64]>> = (0..rows.div_ceil(block)).map(|_| vec![]).collect();
+    for size in &mut sizes {
+        for (block, part) in blocks.iter_mut().zip(size.chunks_mut(block)) {
+            block.push(part);
+        }
+    }
+    blocks.into_par_iter().enumerate().for_each(|(at, out)| {
+        let first = at * block;
+        match targets.as_classes() {
+            Some(labels) => of_classes(members, targets, labels, first, out),
+            None => of_rows(members, targets, first, out),
+        }
+    });
+    Ok(sizes)
 }
 
 /// Rows in a block of targets.
@@ -80,42 +68,47 @@ fn of_classes(
     targets: &Targets,
     labels: &[i64],
     first: usize,
-    count: usize,
-) -> Vec<Vec<f64>> {
-    let out = |row: usize| targets.is_out(row);
-    let class = |row: usize| if out(row) { 0 } else { labels[row] as usize };
-    let mut column = Column::new(first, (first..first + count).map(class).collect());
-    let sizes = members.iter().map(|member| {
-        let mut found = column.add(member);
-        for (row, value) in found.iter_mut().enumerate() {
-            if out(first + row) {
-                *value = 0.0;
-            }
+    out: Vec<&mut [f64]>,
+) {
+    let Some(count) = out.first().map(|out| out.len()) else {
+        return;
+    };
+    let is_out: Vec<usize> = (0..count)
+        .filter(|row| targets.is_out(first + row))
+        .collect();
+    let class = |(at, label): (usize, &i64)| {
+        if is_out.binary_search(&at).is_ok() {
+            0
+        } else {
+            *label as usize
         }
-        found
-    });
-    sizes.collect()
+    };
+    let labels = labels[first..first + count].iter().enumerate();
+    let mut column = Column::new(first, labels.map(class).collect());
+    for (member, out) in members.iter().zip(out) {
+        column.add(member, out);
+        for row in &is_out {
+            out[*row] = 0.0;
+        }
+    }
 }
 
 /// Every size of a block of rows with a distribution each: sums of all classes.
-fn of_rows(members: &[Scores<'_>], targets: &Targets, first: usize, count: usize) -> Vec<Vec<f64>> {
+fn of_rows(members: &[Scores<'_>], targets: &Targets, first: usize, out: Vec<&mut [f64]>) {
     let classes = members[0].classes();
+    let count = out.first().map_or(0, |out| out.len());
     let mut sums = vec![0.0; count * classes];
     let mut logs = vec![false; count];
-    let sizes = members.iter().enumerate().map(|(k, member)| {
+    for (k, (member, out)) in members.iter().zip(out).enumerate() {
         add_member_quickly(member, first, classes, &mut sums, &mut logs);
         let weight = (k + 1) as f64;
-        (0..count)
-            .map(|row| {
-                if targets.is_out(first + row) {
-                    return 0.0;
-                }
+        for (row, out) in out.iter_mut().enumerate() {
+            if !targets.is_out(first + row) {
                 let sums = &sums[row * classes..][..classes];
-                target_log_prob(sums, logs[row], weight, targets.truth(first + row))
-            })
-            .collect()
-    });
-    sizes.collect()
+                *out = target_log_prob(sums, logs[row], weight, targets.truth(first + row));
+            }
+        }
+    }
 }
 
 /// Calls `each` with the ensemble of the first 1, 2, … K members: any metric over the size, in O(N·C) memory.

@@ -21,7 +21,9 @@ pub struct NpyArray {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum NpyValues {
-    /// `f4`; `f2` is read into it.
+    /// `f2`, widened exactly: rows of such probabilities sum to one within [`Checks::HALVES`](crate::Checks::HALVES) only. Written as `f4`.
+    F16(Vec<f32>),
+    /// `f4`.
     F32(Vec<f32>),
     /// `f8`.
     F64(Vec<f64>),
@@ -34,7 +36,7 @@ impl NpyValues {
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
-            Self::F32(values) => values.len(),
+            Self::F16(values) | Self::F32(values) => values.len(),
             Self::F64(values) => values.len(),
             Self::Int(values) => values.len(),
         }
@@ -159,6 +161,7 @@ pub fn parse_npy(bytes: &[u8], path: &Path) -> Result<NpyArray, UncertaintyError
     let values = numbers(data, big, kind, width).map_err(|what| damaged(path, "npy data", what))?;
     let values = if header.fortran && header.shape.len() > 1 {
         match values {
+            NpyValues::F16(v) => NpyValues::F16(to_c_order(&v, &header.shape)),
             NpyValues::F32(v) => NpyValues::F32(to_c_order(&v, &header.shape)),
             NpyValues::F64(v) => NpyValues::F64(to_c_order(&v, &header.shape)),
             NpyValues::Int(v) => NpyValues::Int(to_c_order(&v, &header.shape)),
@@ -203,7 +206,7 @@ fn numbers(data: &[u8], big: bool, kind: char, width: usize) -> Result<NpyValues
         u64::from_be_bytes(bytes)
     });
     Ok(match (kind, width) {
-        ('f', 2) => NpyValues::F32(raw.map(|bits| half(bits as u16)).collect()),
+        ('f', 2) => NpyValues::F16(raw.map(|bits| half(bits as u16)).collect()),
         ('f', 4) => NpyValues::F32(raw.map(|bits| f32::from_bits(bits as u32)).collect()),
         ('f', _) => NpyValues::F64(raw.map(f64::from_bits).collect()),
         ('i', _) => {
@@ -371,7 +374,7 @@ pub(super) fn npy_bytes(array: &NpyArray) -> Result<Vec<u8>, UncertaintyError> {
         });
     }
     let descr = match array.values {
-        NpyValues::F32(_) => "<f4",
+        NpyValues::F16(_) | NpyValues::F32(_) => "<f4",
         NpyValues::F64(_) => "<f8",
         NpyValues::Int(_) => "<i8",
     };
@@ -387,7 +390,9 @@ pub(super) fn npy_bytes(array: &NpyArray) -> Result<Vec<u8>, UncertaintyError> {
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header.as_bytes());
     match &array.values {
-        NpyValues::F32(values) => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
+        NpyValues::F16(values) | NpyValues::F32(values) => {
+            bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+        }
         NpyValues::F64(values) => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
         NpyValues::Int(values) => bytes.extend(values.iter().flat_map(|v| v.to_le_bytes())),
     }

@@ -122,7 +122,7 @@ impl Predictions {
             }
         }
         let values: Vec<f32> = match preds.values {
-            NpyValues::F32(values) => values,
+            NpyValues::F16(values) | NpyValues::F32(values) => values,
             NpyValues::F64(values) => values.iter().map(|v| *v as f32).collect(),
             NpyValues::Int(_) => {
                 return Err(damaged(path, "test_preds", "integers, expected floats"));

@@ -91,3 +91,17 @@ fn a_heavy_row_is_drawn_with_its_weight_and_not_instead_of_a_mean() {
     assert!((ll.value - rows.log_likelihood()).abs() < 1e-12);
     assert!(worst <= ll.low && ll.high <= best, "{ll:?}");
 }
+
+#[test]
+fn methods_with_other_classes_are_refused() {
+    let targets = Targets::classes(&[0, 1]);
+    let two = Scores::probs(vec![0.5; 4], 2).unwrap();
+    let four = Scores::probs(vec![0.25; 8], 4).unwrap();
+    let error = compare(
+        &[("a", vec![two]), ("b", vec![four])],
+        &targets,
+        &CompareOptions::default(),
+    )
+    .unwrap_err();
+    assert!(error.to_string().contains("method \"b\""), "{error}");
+}

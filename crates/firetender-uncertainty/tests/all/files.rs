@@ -54,8 +54,8 @@ fn numbers_of_every_width_and_order() {
     );
     // Halves: one, the largest, the smallest, minus zero, and what is not finite.
     let halves = [0x3c00_u16, 0x7bff, 0x0001, 0x8000, 0xfc00, 0x7e00].map(u16::to_le_bytes);
-    let NpyValues::F32(found) = ints("<f2", &halves.concat()).unwrap() else {
-        panic!("halves are read as singles");
+    let NpyValues::F16(found) = ints("<f2", &halves.concat()).unwrap() else {
+        panic!("halves are known as such");
     };
     let (smallest, none) = (2f32.powi(-24), f32::NEG_INFINITY);
     assert_eq!(found[..5], [1.0, 65504.0, smallest, -0.0, none]);

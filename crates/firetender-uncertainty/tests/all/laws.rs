@@ -104,7 +104,7 @@ proptest! {
         prop_assert_eq!(a.accuracy, b.accuracy);
         for (a, b) in [
             (a.ll, b.ll), (a.brier, b.brier), (a.ece, b.ece), (a.sce.unwrap(), b.sce.unwrap()),
-            (a.tace.unwrap(), b.tace.unwrap()), (a.aurc, b.aurc), (a.entropy, b.entropy),
+            (a.tace.unwrap(), b.tace.unwrap()), (a.aurc, b.aurc), (a.entropy.unwrap(), b.entropy.unwrap()),
         ] {
             prop_assert!((a - b).abs() < 1e-12, "{a} {b}");
         }
@@ -121,7 +121,7 @@ proptest! {
         prop_assert!(m.e_aurc >= 0.0 && m.smooth_ece.unwrap() >= 0.0);
         prop_assert!(m.mce >= m.rmsce - 1e-15 && m.rmsce >= m.ece - 1e-15);
         prop_assert!((m.brier_parts.unwrap().total() - m.brier).abs() < 1e-12);
-        prop_assert!((0.0..=(c as f64).ln() + 1e-12).contains(&m.entropy));
+        prop_assert!((0.0..=(c as f64).ln() + 1e-12).contains(&m.entropy.unwrap()));
         let json = serde_json::to_string(&m).unwrap();
         prop_assert!(!json.contains("NaN"));
         prop_assert_eq!(serde_json::from_str::<Metrics>(&json).unwrap(), m);
@@ -166,7 +166,7 @@ fn the_uniform_prediction_is_known() {
         let m = evaluate(&scores, &Targets::classes(&labels), &options()).unwrap();
         close(m.ll, -(c as f64).ln(), 1e-15);
         close(m.brier, 1.0 - 1.0 / c as f64, 1e-15);
-        close(m.entropy, (c as f64).ln(), 1e-15);
+        close(m.entropy.unwrap(), (c as f64).ln(), 1e-15);
         // Equal scores cannot be ranked: chance, by expectation over their orders.
         close(m.misclass_entropy_auroc.unwrap(), 0.5, 1e-15);
         close(m.aurc, 1.0 - m.accuracy, 1e-15);

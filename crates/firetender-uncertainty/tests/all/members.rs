@@ -1,8 +1,8 @@
 //! The ensemble golden of the specification, and the laws of averaging.
 
 use firetender_uncertainty::{
-    Diversity, Floor, MetricOptions, Scores, Targets, evaluate, evaluate_ensemble, evaluate_many,
-    evaluate_sizes,
+    Diversity, Floor, MetricOptions, Metrics, Scores, Targets, evaluate, evaluate_ensemble,
+    evaluate_many, evaluate_sizes,
 };
 
 use crate::support::{close, synthetic};
@@ -38,7 +38,7 @@ fn the_specifications_ensembles() {
         close(found.mi, mi, 1e-12);
         close(found.disagreement, disagreement, 1e-12);
         close(
-            found.metrics.entropy,
+            found.metrics.entropy.unwrap(),
             found.mi + found.expected_entropy,
             1e-12,
         );
@@ -113,4 +113,67 @@ fn impossible_members_stay_defined() {
         Floor::None,
     );
     assert_eq!(diversity.unwrap().objects()[0].variation_ratio, 0.0);
+}
+
+/// Means of probabilities are probabilities: 0.6 is in the bin that ends there, and equal means tie.
+#[test]
+fn means_of_probabilities_are_not_taken_through_logarithms() {
+    let rows: [&[f64]; 3] = [&[0.25, 0.75], &[0.75, 0.25], &[0.5, 0.5]];
+    let members: Vec<Scores<'_>> = rows
+        .iter()
+        .map(|row| Scores::probs(row.to_vec(), 2).unwrap())
+        .collect();
+    let found =
+        evaluate_ensemble(&members, &Targets::classes(&[0]), &MetricOptions::default()).unwrap();
+    assert_eq!(
+        (found.metrics.accuracy, found.metrics.confidence),
+        (1.0, 0.5)
+    );
+    let members: Vec<Scores<'_>> = [[0.5, 0.5], [0.7, 0.3]]
+        .iter()
+        .map(|row| Scores::probs(row.to_vec(), 2).unwrap())
+        .collect();
+    let found =
+        evaluate_ensemble(&members, &Targets::classes(&[0]), &MetricOptions::default()).unwrap();
+    assert_eq!(found.metrics.confidence, 0.6);
+}
+
+/// A choice of columns leaves the others out and changes none that stay.
+#[test]
+fn the_basic_table_is_part_of_the_whole() {
+    for (kind, classes) in [(0, 3), (1, 10), (0, 10), (2, 17)] {
+        let set = synthetic(300, classes, 5, 2.0);
+        let logits = Scores::logits(&set.logits, classes).unwrap();
+        let logs = logits.to_log_probs();
+        let scores = match kind {
+            0 => Scores::probs(
+                logs.iter().map(|l| l.exp() as f32).collect::<Vec<_>>(),
+                classes,
+            ),
+            1 => Scores::log_probs(&logs, classes),
+            _ => Ok(logits),
+        }
+        .unwrap();
+        let targets = Targets::classes(&set.labels)
+            .with_ignore(1)
+            .with_weights((0..300).map(|row| f64::from(row % 3)).collect());
+        let all = evaluate(&scores, &targets, &MetricOptions::default()).unwrap();
+        let few = evaluate(&scores, &targets, &MetricOptions::basic()).unwrap();
+        let shortened = Metrics {
+            top_k_accuracy: vec![],
+            entropy: None,
+            ece_sweep: None,
+            smooth_ece: None,
+            sce: None,
+            tace: None,
+            ace: None,
+            brier_parts: None,
+            misclass_entropy_auroc: None,
+            misclass_entropy_prauc: None,
+            misclass_entropy_fpr95: None,
+            notes: few.notes.clone(),
+            ..all
+        };
+        assert_eq!(few, shortened);
+    }
 }

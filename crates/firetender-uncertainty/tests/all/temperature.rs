@@ -444,3 +444,54 @@ proptest! {
         prop_assert!((fit(&twice, &set.labels, 4).temperature / (7.0 * found.temperature) - 1.0).abs() < 1e-12);
     }
 }
+
+/// The quick ways (a start in `f32`, one pass in `f64`, scores kept as they came) end where a plain search ends.
+#[test]
+fn the_quick_start_changes_nothing() {
+    for (classes, scale) in [(3, 0.5), (10, 2.0), (37, 6.0)] {
+        let set = synthetic(5000, classes, 11, scale);
+        let single: Vec<f32> = set.logits.iter().map(|z| *z as f32).collect();
+        let double: Vec<f64> = single.iter().map(|z| f64::from(*z)).collect();
+        let targets = Targets::classes(&set.labels);
+        let options = TemperatureOptions::default();
+        let kept = fit_temperature(
+            &Scores::logits(&single, classes).unwrap(),
+            &targets,
+            &options,
+        )
+        .unwrap();
+        let wide = fit_temperature(
+            &Scores::logits(&double, classes).unwrap(),
+            &targets,
+            &options,
+        )
+        .unwrap();
+        assert_eq!(kept, wide, "the same differences, the same sums");
+        // The derivative vanishes, and the log-likelihood is the one at that temperature.
+        let (mut slope, mut sum) = (0.0, 0.0);
+        for (row, label) in double.chunks(classes).zip(&set.labels) {
+            let mut logs: Vec<f64> = row.iter().map(|z| z * kept.beta).collect();
+            firetender_uncertainty::log_softmax(&mut logs);
+            let mean: f64 = logs.iter().zip(row).map(|(l, z)| l.exp() * z).sum();
+            slope += mean - row[*label as usize];
+            sum += logs[*label as usize];
+        }
+        assert!((slope / 5000.0).abs() < 1e-12 * scale, "{slope:e}");
+        assert!((sum / 5000.0 - kept.log_likelihood).abs() < 1e-13);
+    }
+}
+
+/// Rows that are certain and right are changed by no temperature: nothing to carry over but T = 1.
+#[test]
+fn certain_rows_are_separable_and_not_silent() {
+    let scores = Scores::probs(&[1.0, 0.0, 0.0, 1.0], 2).unwrap();
+    let targets = Targets::classes(&[0, 1]);
+    let fit = fit_temperature(&scores, &targets, &TemperatureOptions::carried_over()).unwrap();
+    assert_eq!(
+        (fit.status, fit.temperature),
+        (TemperatureStatus::Separable, 1.0)
+    );
+    let uniform = Scores::probs(&[0.5, 0.5, 0.5, 0.5], 2).unwrap();
+    let fit = fit_temperature(&uniform, &targets, &TemperatureOptions::carried_over()).unwrap();
+    assert_eq!(fit.status, TemperatureStatus::NoSignal);
+}

@@ -100,8 +100,8 @@ pub(crate) fn matched(curves: &[Curve]) -> Result<Table, ReportError> {
         let mut row: Vec<Cell> = vec![curve.name.into()];
         for budget in budgets {
             let sizes = curve.sizes.iter().zip(&curve.calibrated);
-            let paid = sizes.filter(|(size, _)| curve.cost.at(**size as f64) <= budget);
-            row.push(match paid.last() {
+            let mut paid = sizes.filter(|(size, _)| curve.cost.at(**size as f64) <= budget);
+            row.push(match paid.next_back() {
                 Some((size, value)) => format!("{value:.4} ({size})").as_str().into(),
                 None => Cell::Missing,
             });

@@ -16,7 +16,7 @@ use clap::Parser;
 use firetender_measure::{Failure, Median, finish, on_threads, timed};
 use firetender_uncertainty::{
     Floor, Folds, NpyArray, NpyValues, Scores, Targets, TemperatureOptions, calibrated_curve,
-    fit_temperature, running_log_likelihoods, write_npy,
+    fit_temperature, log_likelihood_curve, write_npy,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -128,11 +128,7 @@ fn case(arguments: &Arguments, rows: usize, classes: usize, members: usize) -> R
     let first_targets = Targets::classes(&labels[..half]);
     println!("\n{rows} × {classes}, {members} members");
 
-    let sizes = running_log_likelihoods(&scores, &targets)?;
-    let ll: Vec<f64> = sizes
-        .iter()
-        .map(|rows| rows.iter().sum::<f64>() / rows.len() as f64)
-        .collect();
+    let ll = log_likelihood_curve(&scores, &targets)?;
     let options = TemperatureOptions::default();
     let fit = fit_temperature(&first, &first_targets, &options)?;
     let theirs = match &arguments.python {
@@ -157,7 +153,7 @@ fn case(arguments: &Arguments, rows: usize, classes: usize, members: usize) -> R
         );
     }
     let sweep = timed(arguments.runs, || {
-        running_log_likelihoods(&scores, &targets).map(|_| ())
+        log_likelihood_curve(&scores, &targets).map(|_| ())
     })?;
     report(
         "log-likelihood of every size",

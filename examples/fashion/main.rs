@@ -52,6 +52,9 @@ struct Arguments {
     /// Networks in the deep ensemble's pool, for training; at least one for each run.
     #[arg(long, default_value_t = 20)]
     networks: usize,
+    /// With --train: reports on what has been predicted so far and trains nothing.
+    #[arg(long, requires = "train")]
+    so_far: bool,
     /// Writes the predictions of the first 700 images to this folder, one byte a class, and the curves of all images.
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -167,6 +170,11 @@ fn trained<'a>(arguments: &Arguments, chosen: &[&'a Method]) -> Result<Vec<Runs<
             if run > 1 && method.name == "deepens" {
                 continue;
             }
+            let networks = match arguments.so_far {
+                true if !bench.is_predicted(method.name, run) => continue,
+                true => bench.networks(networks),
+                false => networks,
+            };
             let members = bench.predictions(method.name, run, networks)?;
             eprintln!(
                 "{:<12} run {run}: {} members for {:.1} epochs",
@@ -182,6 +190,7 @@ fn trained<'a>(arguments: &Arguments, chosen: &[&'a Method]) -> Result<Vec<Runs<
             own.push(Predictions { labels, members });
         }
     }
+    found.retain(|(_, runs)| !runs.is_empty());
     Ok(found)
 }
 

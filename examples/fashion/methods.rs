@@ -177,14 +177,33 @@ impl Bench<'_> {
         self.kept(&named(method, run), || self.members(method, run))
     }
 
+    /// Whether the predictions of a run are there, or those of the pool's first network.
+    pub(crate) fn is_predicted(&self, method: &str, run: usize) -> bool {
+        self.path(&match method {
+            "deepens" => "deepens-01".to_owned(),
+            _ => named(method, run),
+        })
+        .exists()
+    }
+
+    /// How many of the pool's networks are predicted, `most` at most.
+    pub(crate) fn networks(&self, most: usize) -> usize {
+        (1..=most)
+            .take_while(|number| self.path(&format!("deepens-{number:02}")).exists())
+            .count()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join("predictions").join(format!("{name}.npy"))
+    }
+
     /// Predictions from their file, or made and written to it.
     fn kept(
         &self,
         name: &str,
         make: impl FnOnce() -> Result<Vec<Prediction>, Failure>,
     ) -> Result<Vec<Prediction>, Failure> {
-        let folder: PathBuf = self.folder.join("predictions");
-        let path = folder.join(format!("{name}.npy"));
+        let path = self.path(name);
         let each = self.test.len() * CLASSES;
         if path.exists() {
             return match read_npy(&path)?.values {
@@ -198,7 +217,7 @@ impl Bench<'_> {
             };
         }
         let members = make()?;
-        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(self.folder.join("predictions"))?;
         let array = NpyArray {
             shape: vec![members.len(), self.test.len(), CLASSES],
             values: NpyValues::F32(members.concat()),

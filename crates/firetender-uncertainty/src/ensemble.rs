@@ -16,7 +16,7 @@ pub use curve::{
     CalibratedCurve, CalibratedPoint, CurvePoint, calibrated_curve, disjoint_groups, ensemble_curve,
 };
 pub use device::EnsembleTensor;
-pub use sweep::{running, running_log_likelihoods};
+pub use sweep::{log_likelihood_curve, running, running_log_likelihoods};
 
 use rayon::prelude::*;
 

@@ -93,7 +93,7 @@ pub use diversity::{
 };
 pub use ensemble::{
     CalibratedCurve, CalibratedPoint, CurvePoint, Ensemble, EnsembleTensor, calibrated_curve,
-    disjoint_groups, ensemble_curve, running, running_log_likelihoods,
+    disjoint_groups, ensemble_curve, log_likelihood_curve, running, running_log_likelihoods,
 };
 pub use error::UncertaintyError;
 pub use exact::ExactSum;

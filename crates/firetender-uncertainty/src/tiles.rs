@@ -305,9 +305,20 @@ struct Tile {
 /// Eight rows of classes into classes of eight rows.
 #[inline(always)]
 fn turn(rows: &[&[f32]; LANES], tile: &mut [f32]) {
-    for (class, cells) in tile.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
-        for (cell, row) in cells.iter_mut().zip(rows) {
-            *cell = row[class];
+    let squares = rows.map(|row| row.as_chunks::<LANES>());
+    let cells = tile.as_chunks_mut::<LANES>().0;
+    let (whole, rest) = cells.as_chunks_mut::<LANES>();
+    for (at, cells) in whole.iter_mut().enumerate() {
+        let square = squares.map(|(row, _)| row[at]);
+        for (class, cells) in cells.iter_mut().enumerate() {
+            for lane in 0..LANES {
+                cells[lane] = square[lane][class];
+            }
+        }
+    }
+    for (class, cells) in rest.iter_mut().enumerate() {
+        for lane in 0..LANES {
+            cells[lane] = squares[lane].1[class];
         }
     }
 }

@@ -7,7 +7,10 @@ use super::{
     column::Column,
     member::{add_member_quickly, block_rows, target_log_prob},
 };
-use crate::{Scores, Targets, UncertaintyError};
+use crate::{
+    Scores, Targets, UncertaintyError,
+    lanes::{LANES, vectorised},
+};
 
 /// The log-likelihood of every object for the first 1, 2, … K members: one list a size, one number a row in row order (0 for rows
 /// that are left out). Host, sums in `f64`; the same bits whatever the number of threads. O(N·K) for probabilities and
@@ -57,6 +60,84 @@ pub fn running_log_likelihoods(
         }
     });
     Ok(sizes)
+}
+
+/// The mean log-likelihood of the first 1, 2, … K members, nats: [`running_log_likelihoods`] where only means are wanted, without a list of
+/// N numbers a size. −∞ from the first size on at which some object is impossible. Host; the same bits whatever the number of threads.
+///
+/// ```
+/// use firetender_uncertainty::{Scores, Targets, log_likelihood_curve};
+/// # fn main() -> Result<(), firetender_uncertainty::UncertaintyError> {
+/// let members = [Scores::probs(&[0.9, 0.1], 2)?, Scores::probs(&[0.5, 0.5], 2)?];
+/// let curve = log_likelihood_curve(&members, &Targets::classes(&[0]))?;
+/// assert!((curve[1] - 0.7_f64.ln()).abs() < 1e-15);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// As [`running_log_likelihoods`].
+pub fn log_likelihood_curve(
+    members: &[Scores<'_>],
+    targets: &Targets,
+) -> Result<Vec<f64>, UncertaintyError> {
+    check_members(members)?;
+    let (rows, classes) = (members[0].rows(), members[0].classes());
+    targets.check(rows, classes)?;
+    let Some(labels) = targets.as_classes() else {
+        let sizes = running_log_likelihoods(members, targets)?;
+        let mean = |rows: &Vec<f64>| super::mean_log_likelihood(rows, targets);
+        return Ok(sizes.iter().map(mean).collect());
+    };
+    // Of each block the weight and a sum a size; blocks are added in their order.
+    let blocks: Vec<(f64, Vec<f64>)> = (0..rows.div_ceil(BLOCK))
+        .into_par_iter()
+        .map(|at| {
+            let first = at * BLOCK;
+            let count = BLOCK.min(rows - first);
+            let weights: Vec<f64> = (first..first + count).map(|r| targets.weight(r)).collect();
+            let class = |row: usize| match weights[row] {
+                0.0 => 0,
+                _ => labels[first + row] as usize,
+            };
+            let mut column = Column::new(first, (0..count).map(class).collect());
+            let mut found = vec![0.0; count];
+            let sums = members.iter().map(|member| {
+                column.add(member, &mut found);
+                sum_of(&weights, &found)
+            });
+            let sums = sums.collect();
+            (weights.iter().sum(), sums)
+        })
+        .collect();
+    let weight: f64 = blocks.iter().map(|block| block.0).sum();
+    let size = |k: usize| blocks.iter().map(|block| block.1[k]).sum::<f64>() / weight;
+    Ok((0..members.len()).map(size).collect())
+}
+
+/// Σ w x over eight lanes; what has no weight counts nothing, −∞ neither.
+fn sum_of(weights: &[f64], values: &[f64]) -> f64 {
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0; LANES];
+            let (whole, rest) = weights.as_chunks::<LANES>();
+            let (others, other) = values.as_chunks::<LANES>();
+            for (w, x) in whole.iter().zip(others) {
+                for lane in 0..LANES {
+                    lanes[lane] += if w[lane] > 0.0 {
+                        w[lane] * x[lane]
+                    } else {
+                        0.0
+                    };
+                }
+            }
+            for (lane, (w, x)) in rest.iter().zip(other).enumerate() {
+                lanes[lane] += if *w > 0.0 { w * x } else { 0.0 };
+            }
+            lanes.iter().sum()
+        },
+    )
 }
 
 /// Rows in a block of targets.

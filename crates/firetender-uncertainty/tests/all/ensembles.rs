@@ -3,7 +3,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use firetender_uncertainty::{
     Ensemble, EnsembleTensor, Floor, Objects, ScoreKind, Scores, Targets, TemperatureOptions,
-    UncertaintyError, disjoint_groups, ensemble_curve, fit_temperature, running_log_likelihoods,
+    UncertaintyError, disjoint_groups, ensemble_curve, fit_temperature, log_likelihood_curve,
+    running_log_likelihoods,
 };
 use proptest::prelude::*;
 
@@ -308,4 +309,47 @@ proptest! {
             prop_assert!((object.log_likelihood - running).abs() < 1e-12);
         }
     }
+}
+
+/// The curve is the weighted mean of the rows, for every kind of scores, labels to ignore and impossible rows.
+#[test]
+fn the_curve_is_the_mean_of_the_rows() {
+    let sets: Vec<Synthetic> = (1..4).map(|seed| synthetic(3000, 7, seed, 2.0)).collect();
+    let plain = Targets::classes(&sets[0].labels);
+    let weights = (0..3000).map(|row| f64::from(row % 4)).collect();
+    let weighted = plain.clone().with_ignore(2).with_weights(weights);
+    for kind in 0..3 {
+        let tables: Vec<Vec<f64>> = sets
+            .iter()
+            .map(|set| {
+                let logits = Scores::logits(&set.logits, 7).unwrap();
+                match kind {
+                    0 => set.logits.clone(),
+                    1 => logits.to_log_probs(),
+                    _ => logits.to_log_probs().iter().map(|l| l.exp()).collect(),
+                }
+            })
+            .collect();
+        let members: Vec<Scores<'_>> = tables
+            .iter()
+            .map(|table| match kind {
+                0 => Scores::logits(table, 7).unwrap(),
+                1 => Scores::log_probs(table, 7).unwrap(),
+                _ => Scores::probs(table, 7).unwrap(),
+            })
+            .collect();
+        for targets in [&plain, &weighted] {
+            let curve = log_likelihood_curve(&members, targets).unwrap();
+            for (size, found) in curve.iter().enumerate() {
+                let expected = Ensemble::of(&members[..=size]).unwrap();
+                close(*found, expected.log_likelihood(targets).unwrap(), 1e-12);
+            }
+        }
+    }
+    let never = Scores::probs(&[0.0, 1.0, 0.5, 0.5], 2).unwrap();
+    let ever = Scores::probs(&[0.5; 4], 2).unwrap();
+    let targets = Targets::classes(&[0, 1]);
+    let curve = log_likelihood_curve(&[never, ever], &targets).unwrap();
+    assert_eq!(curve[0], f64::NEG_INFINITY);
+    close(curve[1], 0.25_f64.ln() / 2.0 + 0.5_f64.ln() / 2.0, 1e-15);
 }

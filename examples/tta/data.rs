@@ -1,6 +1,9 @@
 //! Images, labels and networks that the evaluation works on.
 
-use std::path::{Path, PathBuf};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::{Path, PathBuf},
+};
 
 use burn::{
     module::Module,
@@ -37,6 +40,8 @@ pub(crate) struct Data {
     /// Without entries: operations, versions and frames.
     pub(crate) policy: Policy,
     pub(crate) classes: usize,
+    /// Of the networks' weights: another one makes another pool.
+    pub(crate) fingerprint: String,
 }
 
 impl Data {
@@ -72,6 +77,7 @@ impl Data {
             normalisation: Normalisation::none(),
             policy: Policy::cifar(),
             classes: signs::CLASSES,
+            fingerprint: fingerprint(networks)?,
         })
     }
 
@@ -82,14 +88,6 @@ impl Data {
         [v, t]: [usize; 2],
         device: &Device,
     ) -> Result<Self, Failure> {
-        let grey = |images: &Images| -> Result<Set, Failure> {
-            let pictures = (0..images.len())
-                .map(|i| RgbImage::from_grey(fashion::SIDE, fashion::SIDE, images.pixels(i)));
-            Ok(Set {
-                images: pictures.collect::<Result<_, _>>()?,
-                labels: images.labels().iter().map(|l| i64::from(*l)).collect(),
-            })
-        };
         let train = Images::read(folder, Split::Train)?;
         let paths: Vec<PathBuf> = if networks.is_empty() {
             (1..=4)
@@ -101,21 +99,15 @@ impl Data {
         } else {
             networks.to_vec()
         };
-        let mut policy = Policy::cifar();
-        policy.space = OpSpace {
-            size: fashion::SIDE,
-            ..OpSpace::gps_cifar()
-        };
-        // What they were trained with: moved by up to two pixels, mirrored.
-        policy.random = vec![Transform::CropFlip { pad: 2, flip: true }];
         Ok(Self {
             name: "fashion-mnist".into(),
             validation: grey(&train.range(22_000..22_000 + v))?,
             test: grey(&Images::read(folder, Split::Test)?.first(t))?,
             networks: open(&paths, || FashionNetConfig::new().init(0, device))?,
             normalisation: Normalisation::grey(),
-            policy,
+            policy: fashion_policy(),
             classes: fashion::CLASSES,
+            fingerprint: fingerprint(&paths)?,
         })
     }
 
@@ -176,6 +168,7 @@ impl Data {
             normalisation: Normalisation::none(),
             policy: Policy::cifar(),
             classes: classes.len(),
+            fingerprint: fingerprint(networks)?,
         })
     }
 
@@ -186,6 +179,45 @@ impl Data {
             network.forward(images)
         })
     }
+}
+
+/// Grey images as colour.
+pub(crate) fn grey(images: &Images) -> Result<Set, Failure> {
+    let pictures = (0..images.len())
+        .map(|i| RgbImage::from_grey(fashion::SIDE, fashion::SIDE, images.pixels(i)));
+    Ok(Set {
+        images: pictures.collect::<Result<_, _>>()?,
+        labels: images.labels().iter().map(|l| i64::from(*l)).collect(),
+    })
+}
+
+/// Operations on images of 28 pixels, and the frame that their networks are trained with: moved by up to two pixels, mirrored.
+pub(crate) fn fashion_policy() -> Policy {
+    let mut policy = Policy::cifar();
+    policy.space = OpSpace {
+        size: fashion::SIDE,
+        ..OpSpace::gps_cifar()
+    };
+    policy.random = vec![Transform::CropFlip { pad: 2, flip: true }];
+    policy
+}
+
+/// A number that changes with any byte of any file.
+fn fingerprint(paths: &[PathBuf]) -> Result<String, Failure> {
+    let mut hasher = DefaultHasher::new();
+    for path in paths {
+        // Burn adds its ending where it is missing.
+        let whole = if path.exists() {
+            path.clone()
+        } else {
+            path.with_extension("bpk")
+        };
+        match std::fs::read(&whole) {
+            Ok(bytes) => bytes.hash(&mut hasher),
+            Err(error) => return fail(format!("{}: {error}", path.display())),
+        }
+    }
+    Ok(format!("{:016x}", hasher.finish()))
 }
 
 /// Each into a network of its own: clones of one would share the running statistics of batch normalisation.

@@ -59,6 +59,9 @@ pub(crate) fn run(command: &Command) -> Result<(), Failure> {
                 let entries: Vec<usize> = (0..*first).collect();
                 policy = policy.select(&entries)?;
             }
+            if policy.is_empty() {
+                return fail(format!("{}: no recipe in it", input.display()));
+            }
             warn(&policy);
             write(output, &policy)?;
             let shown = json!({

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Predictions: a .npy file [B, N, C], or a folder of the reference's prediction files.
+    /// Predictions: a .npy file [B, N, C] (or .npz with one such array), a folder of the reference's prediction files, or a pool's folder.
     #[arg(long)]
     pool: PathBuf,
     /// True classes, a .npy file [N].
@@ -72,6 +72,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 fn search(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.steps == 0 {
+        return fail("--steps 0: expected at least 1");
+    }
     let options = ReadOptions {
         kind: kind(&arguments.kind)?,
         rows: rows(arguments.rows.as_ref())?,
@@ -108,7 +111,7 @@ fn search(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn kind(name: &str) -> Result<PredictionKind, Failure> {
+pub(crate) fn kind(name: &str) -> Result<PredictionKind, Failure> {
     Ok(match name {
         "log-probs" | "log_probs" | "logprobs" => PredictionKind::LogProbs,
         "probs" => PredictionKind::Probs,

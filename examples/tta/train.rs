@@ -1,4 +1,4 @@
-//! `tta train`: the small network for signs, from nothing but a seed.
+//! `tta train`: the small network for signs, from nothing but a seed; or one for Fashion-MNIST; with crops and mirrors alone, or with `RandAugment`.
 
 use std::{path::PathBuf, time::Instant};
 
@@ -9,17 +9,33 @@ use burn::{
     tensor::{Int, Tensor, TensorData},
 };
 use clap::Args;
-use firetender_support::{Failure, device, signs};
-use firetender_tta::{Address, Normalisation, Policy, SubPolicy, batch};
+use firetender_support::{
+    Failure, device,
+    fashion::{FashionNetConfig, Images, Split},
+    signs,
+};
+use firetender_tta::{Address, Mixture, Normalisation, Policy, batch};
 use firetender_uncertainty::write_atomically;
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use crate::data::{Set, fashion_policy, grey};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Where the weights go.
     #[arg(long, default_value = "target/tta/signs.bpk")]
     out: PathBuf,
+    /// A folder with Fashion-MNIST's IDX files; signs without it.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Random operations on each image, besides crop and mirror.
+    #[arg(long, default_value_t = 0)]
+    ops: usize,
+    /// Their largest magnitude, either way.
+    #[arg(long, default_value_t = 45.0)]
+    magnitude: f64,
     /// Images to train on.
     #[arg(long, default_value_t = 12_000)]
     images: usize,
@@ -40,12 +56,34 @@ const RATE: f64 = 4e-3;
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let device = device(arguments.device.as_deref())?.autodiff();
-    let (images, labels) = signs::draw(signs::SEED, 0, arguments.images);
-    let mut model = signs::fresh_network(arguments.seed, &device);
+    let (Set { images, labels }, mut model, policy, normalisation) = match &arguments.data {
+        None => {
+            let (images, labels) = signs::draw(signs::SEED, 0, arguments.images);
+            let model = signs::fresh_network(arguments.seed, &device);
+            let normalisation = Normalisation::none();
+            (
+                Set { images, labels },
+                model,
+                Policy::cifar(),
+                normalisation,
+            )
+        }
+        Some(folder) => {
+            let images = Images::read(folder, Split::Train)?.first(arguments.images);
+            let model = FashionNetConfig::new().init(arguments.seed, &device);
+            (
+                grey(&images)?,
+                model,
+                fashion_policy(),
+                Normalisation::grey(),
+            )
+        }
+    };
     let mut optimizer = AdamWConfig::new().with_weight_decay(1e-3).init();
     let loss = CrossEntropyLossConfig::new().init(&device);
-    let policy = Policy::cifar();
-    let plain = SubPolicy::new(vec![]);
+    // A recipe for every image and epoch, drawn as a pool's are.
+    let mut prior = Mixture::new(&[(1, arguments.ops, arguments.magnitude)]);
+    prior.central = false;
     let all = arguments.epochs * images.len().div_ceil(BATCH);
     let mut step = 0;
     for epoch in 0..arguments.epochs {
@@ -57,7 +95,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         let mut total = 0.0;
         for rows in order.chunks(BATCH) {
             let changed = rows
-                .iter()
+                .par_iter()
                 .map(|&row| {
                     let address = Address {
                         seed: arguments.seed,
@@ -65,10 +103,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
                         image: row as u64,
                         repeat: 0,
                     };
-                    policy.augment(&plain, &images[row], address)
+                    let recipe = prior.draw(&policy, fresh(arguments.seed, epoch, row))?;
+                    policy.augment(&recipe.entries[0], &images[row], address)
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            let input = batch(&changed, &Normalisation::none(), &device)?;
+            let input = batch(&changed, &normalisation, &device)?;
             let targets: Vec<i64> = rows.iter().map(|&row| labels[row]).collect();
             let targets =
                 Tensor::<1, Int>::from_data(TensorData::new(targets, [rows.len()]), &device);
@@ -94,4 +133,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bytes = model.valid().into_record().into_bytes()?;
     write_atomically(&arguments.out, &bytes[..])?;
     Ok(())
+}
+
+/// Another seed for every image and epoch.
+fn fresh(seed: u64, epoch: usize, row: usize) -> u64 {
+    (seed << 48) ^ ((epoch as u64) << 32) ^ row as u64
 }

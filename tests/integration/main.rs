@@ -16,5 +16,6 @@ mod scaling_gpt2;
 mod steer_files;
 mod steer_real;
 mod tta_images;
+mod tta_methods;
 mod tta_policies;
 mod tta_search;

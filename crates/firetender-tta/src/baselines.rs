@@ -1,6 +1,79 @@
 //! What a policy has to beat. Each constructor gives a [`Policy`], so that all are run and evaluated alike.
 
-use crate::{Mixture, Op, Policy, Step, SubPolicy, Transform, TtaError};
+use crate::{
+    Evaluation, Feed, Method, Mixture, Op, Policy, Predictor, RgbImage, Step, SubPolicy, Transform,
+    Tta, TtaError,
+};
+
+/// All usual baselines for images whose shorter side is `side`: central crop, five and ten crops (of the image made an eighth larger), the random frame, and
+/// `RandAugment` as networks are trained with it (three operations, magnitudes up to 45). `sizes` are numbers of passes for those that are random.
+///
+/// # Errors
+/// [`TtaError::Options`] for sizes that do not increase from at least one.
+pub fn standard(like: &Policy, side: usize, sizes: &[usize]) -> Result<Vec<Method>, TtaError> {
+    let most = match sizes.last() {
+        Some(&most) if sizes[0] > 0 && sizes.is_sorted_by(|a, b| a < b) => most,
+        _ => {
+            let found = format!("{sizes:?}");
+            return Err(TtaError::option(
+                "sizes",
+                found,
+                "numbers from 1 that increase",
+            ));
+        }
+    };
+    let short = Some(side + side / 8);
+    Ok(vec![
+        Method::new("central crop", central(like), &[1]),
+        Method::new("five crop", five_crop(like, short, side), &[5]),
+        Method::new("ten crop", ten_crop(like, short, side), &[10]),
+        Method::new("random frame", crop_flip(like, most), sizes),
+        Method::new(
+            "RandAugment M=45",
+            randaugment(like, most, 3, 45.0, 1)?,
+            sizes,
+        ),
+    ])
+}
+
+/// The magnitude that does best on validation images: the reference's `M*`, from 0, 5, …, 55 there. Each magnitude is measured with `samples` passes by calibrated
+/// log-likelihood on the images themselves; of equals the smallest wins. Gives the magnitude, and the score of each in order.
+///
+/// # Errors
+/// [`TtaError::Empty`] without magnitudes; as [`randaugment`], [`Tta::members`] and [`Evaluation::run`].
+pub fn tuned_magnitude(
+    like: &Policy,
+    [samples, ops]: [usize; 2],
+    magnitudes: &[f64],
+    predictor: &dyn Predictor,
+    (images, labels): (&[RgbImage], &[i64]),
+    feed: &Feed<'_>,
+    seed: u64,
+) -> Result<(f64, Vec<f64>), TtaError> {
+    let mut scores = vec![];
+    let mut best: Option<(f64, f64)> = None;
+    let evaluation = Evaluation {
+        repeats: 1,
+        resamples: 100,
+        seed,
+        ..Evaluation::default()
+    };
+    for &magnitude in magnitudes {
+        let policy = randaugment(like, samples, ops, magnitude, seed)?;
+        let tta = Tta::new(&policy).with_seed(seed);
+        let members = tta.members(predictor, images, samples, feed)?;
+        let rows = evaluation.run("M", &members, labels, predictor.classes(), &[samples])?;
+        let score = rows.first().map_or(f64::NEG_INFINITY, |row| row.cll);
+        scores.push(score);
+        if best.is_none_or(|(_, top)| score > top) {
+            best = Some((magnitude, score));
+        }
+    }
+    match best {
+        Some((magnitude, _)) => Ok((magnitude, scores)),
+        None => Err(TtaError::Empty { what: "magnitudes" }),
+    }
+}
 
 /// The central crop: one sample, nothing random.
 #[must_use]

@@ -10,7 +10,7 @@ use firetender_uncertainty::{
     Bootstrap, CalibratedPoint, Ensemble, Floor, Folds, Interval, Scores, Targets, calibrated_curve,
 };
 
-use crate::TtaError;
+use crate::{Feed, Policy, Predictor, RgbImage, Tta, TtaError, mean_log_probs, predict_entry_each};
 
 /// The protocol.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,7 +64,143 @@ pub struct Row {
     pub right: Vec<f64>,
 }
 
+/// A policy, and after how many passes it is measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Method {
+    /// What to call it.
+    pub name: String,
+    /// Its recipes.
+    pub policy: Policy,
+    /// Numbers of passes, increasing.
+    pub sizes: Vec<usize>,
+}
+
+impl Method {
+    /// From its parts.
+    pub fn new(name: impl Into<String>, policy: Policy, sizes: &[usize]) -> Self {
+        Self {
+            name: name.into(),
+            policy,
+            sizes: sizes.to_vec(),
+        }
+    }
+}
+
+/// What [`Evaluation::compare`] found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    /// The rows of each predictor, method after method.
+    pub each: Vec<Vec<Row>>,
+    /// Those of the mean of all predictors; empty for a single one.
+    pub ensemble: Vec<Row>,
+}
+
 impl Evaluation {
+    /// Every method with every predictor, and with their ensemble, on the same images under the same draws: all of a comparison in one call. `seed` is that of
+    /// the draws, and ought to be another than a search's; `observer` is told how many passes are done and how many there are.
+    ///
+    /// ```
+    /// use burn::tensor::{Device, Tensor};
+    /// use firetender_tta::*;
+    /// let network = FromLogits::new(3, |images: Tensor<4>| images.mean_dim(3).mean_dim(2).reshape([-1, 3]) * 6.0);
+    /// let images = (0..8).map(|i| RgbImage::filled(8, 8, [30 * i, 90, 200 - 20 * i])).collect::<Result<Vec<_>, _>>()?;
+    /// let labels = [2, 2, 2, 1, 0, 0, 0, 0];
+    /// let (normalisation, device) = (Normalisation::none(), Device::flex());
+    /// let feed = Feed { normalisation: &normalisation, device: &device, batch: 8 };
+    /// let methods = baselines::standard(&Policy::cifar(), 8, &[1, 5])?;
+    /// let found = Evaluation::default().compare(&[&network], &methods, &images, &labels, &feed, 7, &mut |_, _| {})?;
+    /// assert_eq!(found.each[0][0].method, "central crop");
+    /// assert!(found.ensemble.is_empty());
+    /// # Ok::<(), TtaError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TtaError::Empty`] without predictors, images or sizes; [`TtaError::Mismatch`] for predictors of different classes; as [`Tta::plan`],
+    /// [`predict_entry_each`] and [`Evaluation::run`].
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what a comparison needs, no less"
+    )]
+    pub fn compare(
+        &self,
+        predictors: &[&dyn Predictor],
+        methods: &[Method],
+        images: &[RgbImage],
+        labels: &[i64],
+        feed: &Feed<'_>,
+        seed: u64,
+        observer: &mut dyn FnMut(usize, usize),
+    ) -> Result<Compared, TtaError> {
+        let first = predictors
+            .first()
+            .ok_or(TtaError::Empty { what: "predictors" })?;
+        if images.is_empty() {
+            return Err(TtaError::Empty { what: "images" });
+        }
+        let classes = first.classes();
+        if let Some(at) = predictors.iter().position(|p| p.classes() != classes) {
+            return Err(TtaError::Mismatch {
+                place: format!("predictor {at}"),
+                field: "classes",
+                found: predictors[at].classes().to_string(),
+                expected: classes.to_string(),
+            });
+        }
+        let most = |method: &Method| method.sizes.iter().copied().max().unwrap_or(0);
+        let all = methods.iter().map(most).sum();
+        let mut done = 0;
+        let mut found = Compared {
+            each: vec![vec![]; predictors.len()],
+            ensemble: vec![],
+        };
+        for method in methods {
+            let tta = Tta::new(&method.policy).with_seed(seed);
+            let mut members = vec![vec![]; predictors.len()];
+            let mut together = vec![];
+            for (entry, repeat) in tta.plan(most(method))? {
+                let draws = [seed, repeat];
+                let tables =
+                    predict_entry_each(predictors, &method.policy, entry, images, feed, draws)?;
+                if tables.len() > 1 {
+                    together.push(mean_log_probs(&tables)?);
+                }
+                for (members, table) in members.iter_mut().zip(tables) {
+                    members.push(table);
+                }
+                done += 1;
+                observer(done, all);
+            }
+            let run = |members: &[Vec<f32>]| {
+                self.run(&method.name, members, labels, classes, &method.sizes)
+            };
+            for (rows, members) in found.each.iter_mut().zip(&members) {
+                rows.extend(run(members)?);
+            }
+            if !together.is_empty() {
+                found.ensemble.extend(run(&together)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Scores one table of log-probabilities `[N, C]` that `samples` passes were merged into in some other way, such as by [`crate::LearnedWeights`].
+    ///
+    /// # Errors
+    /// As [`Evaluation::run`].
+    pub fn merged(
+        &self,
+        method: &str,
+        samples: usize,
+        table: &[f32],
+        labels: &[i64],
+        classes: usize,
+    ) -> Result<Row, TtaError> {
+        let mut rows = self.run(method, &[table.to_vec()], labels, classes, &[1])?;
+        let mut row = rows.pop().ok_or(TtaError::Empty { what: "rows" })?;
+        row.samples = samples;
+        Ok(row)
+    }
+
     /// Scores the first k of a method's predictions for every k in `sizes` (which increase). `members` are log-probabilities `[N, C]` each.
     ///
     /// ```

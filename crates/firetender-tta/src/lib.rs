@@ -16,7 +16,7 @@
 //!    [`mixture_optimum`]: how much to believe it.
 //!
 //! 4. [`Predictor`]: any classifier; [`PoolBuilder`]: its predictions under every recipe, resumable; [`Tta`]: predicting with a policy.
-//! 5. [`baselines`], [`Evaluation`], [`Corruption`]: whether it was worth it.
+//! 5. [`baselines`], [`Evaluation`], [`Corruption`]: whether it was worth it; [`learn_weights`], [`most_certain`], [`LossPredictor`]: what others do with as many passes.
 //!
 //! Image operations and the search's deciding sums run on the host, on bytes and in `f64`.
 //!
@@ -37,6 +37,7 @@ mod error;
 mod evaluate;
 mod files;
 mod image;
+mod methods;
 mod op;
 mod ops;
 mod png;
@@ -52,8 +53,11 @@ pub use compat::{Compat, CutoutCentre, Luma, Padding, PosterizeBelowOne, ResizeO
 pub use corrupt::Corruption;
 pub use draw::{Address, Draw};
 pub use error::TtaError;
-pub use evaluate::{Evaluation, Row};
+pub use evaluate::{Compared, Evaluation, Method, Row};
 pub use image::{MOST_SIDE, Normalisation, RgbImage, batch};
+pub use methods::{
+    LearnedWeights, LossPredictor, WeightOptions, confidence_features, learn_weights, most_certain,
+};
 pub use op::{Op, OpRange, OpSpace};
 pub use png::{parse_png, png_bytes, read_png, write_png};
 pub use policy::{
@@ -62,13 +66,14 @@ pub use policy::{
 };
 pub use pool::{Manifest, Pool, PoolBuilder, PoolFloat};
 pub use predict::{
-    Feed, FromLogits, Members, Predictor, conformance as predictor_conformance, predict_entry,
+    Feed, FromLogits, Members, Predictor, conformance as predictor_conformance, mean_log_probs,
+    predict_entry, predict_entry_each,
 };
 pub use resolved::{ResolvedOp, apply_all};
 pub use runtime::{Merge, Tta, TtaPrediction, merge};
 pub use search::{
     Candidates, Criterion, CrossValidated, GreedySearch, MixtureOptimum, MixtureView, Mode, Pick,
-    PickConfidence, PredictionKind, ReadOptions, Score, Scored, Trace,
+    PickConfidence, PredictionKind, ReadOptions, Score, Scored, StepRule, Trace,
     conformance as score_conformance, cross_validate, mixture_optimum, pick_confidence,
     search_tensor,
 };

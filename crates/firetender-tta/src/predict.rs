@@ -191,12 +191,30 @@ pub fn predict_entry(
     feed: &Feed<'_>,
     [seed, repeat]: [u64; 2],
 ) -> Result<Vec<f32>, TtaError> {
+    let mut found = predict_entry_each(&[predictor], policy, entry, images, feed, [seed, repeat])?;
+    found.pop().ok_or(TtaError::Empty { what: "predictors" })
+}
+
+/// [`predict_entry`] for several predictors, which see the same changed images: one table each, for the price of one augmentation.
+///
+/// # Errors
+/// As [`predict_entry`].
+pub fn predict_entry_each(
+    predictors: &[&dyn Predictor],
+    policy: &Policy,
+    entry: usize,
+    images: &[RgbImage],
+    feed: &Feed<'_>,
+    [seed, repeat]: [u64; 2],
+) -> Result<Vec<Vec<f32>>, TtaError> {
     let recipe = policy
         .entries
         .get(entry)
         .ok_or_else(|| TtaError::option("entry", entry, format!("below {}", policy.len())))?;
-    let classes = predictor.classes();
-    let mut out = Vec::with_capacity(images.len() * classes);
+    let mut all: Vec<Vec<f32>> = predictors
+        .iter()
+        .map(|p| Vec::with_capacity(images.len() * p.classes()))
+        .collect();
     for (number, part) in images.chunks(feed.batch.max(1)).enumerate() {
         let first = number * feed.batch.max(1);
         let changed = part
@@ -213,22 +231,55 @@ pub fn predict_entry(
             })
             .collect::<Result<Vec<_>, _>>()?;
         let tensor = batch(&changed, feed.normalisation, feed.device)?;
-        let found = predictor.log_probs(tensor)?;
-        if found.dims() != [part.len(), classes] {
-            let what = format!(
-                "shape {:?}, expected [{}, {classes}]",
-                found.dims(),
-                part.len()
-            );
-            return Err(TtaError::Predictor(what));
+        for (predictor, out) in predictors.iter().zip(&mut all) {
+            let classes = predictor.classes();
+            let found = predictor.log_probs(tensor.clone())?;
+            if found.dims() != [part.len(), classes] {
+                let what = format!(
+                    "shape {:?}, expected [{}, {classes}]",
+                    found.dims(),
+                    part.len()
+                );
+                return Err(TtaError::Predictor(what));
+            }
+            let found = read(found)?;
+            if let Some(at) = found.iter().position(|x| x.is_nan()) {
+                let (image, class) = (first + at / classes, at % classes);
+                let what = format!("NaN for image {image}, class {class}");
+                return Err(TtaError::Predictor(what));
+            }
+            out.extend(found);
         }
-        out.extend(read(found)?);
     }
-    if let Some(at) = out.iter().position(|x| x.is_nan()) {
-        let what = format!("NaN for image {}, class {}", at / classes, at % classes);
-        return Err(TtaError::Predictor(what));
+    Ok(all)
+}
+
+/// Log of the mean probability of several tables of log-probabilities, each `[n, C]`: an ensemble's prediction from its members'. Host, `f64`.
+///
+/// ```
+/// use firetender_tta::mean_log_probs;
+/// let tables = [vec![0.9_f32.ln(), 0.1_f32.ln()], vec![0.5_f32.ln(), 0.5_f32.ln()]];
+/// assert!((mean_log_probs(&tables)?[0].exp() - 0.7).abs() < 1e-6);
+/// # Ok::<(), firetender_tta::TtaError>(())
+/// ```
+///
+/// # Errors
+/// [`TtaError::Empty`] without tables; [`TtaError::Length`] for tables of different length.
+pub fn mean_log_probs(tables: &[Vec<f32>]) -> Result<Vec<f32>, TtaError> {
+    let first = tables.first().ok_or(TtaError::Empty { what: "tables" })?;
+    if let Some(wrong) = tables.iter().find(|table| table.len() != first.len()) {
+        return Err(TtaError::Length {
+            what: "predictions of a member",
+            found: wrong.len(),
+            expected: first.len(),
+        });
     }
-    Ok(out)
+    let count = tables.len() as f64;
+    let mean = |at: usize| -> f32 {
+        let sum: f64 = tables.iter().map(|table| f64::from(table[at]).exp()).sum();
+        (sum / count).ln() as f32
+    };
+    Ok((0..first.len()).map(mean).collect())
 }
 
 #[cfg(test)]

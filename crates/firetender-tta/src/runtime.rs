@@ -117,6 +117,21 @@ impl<'a> Tta<'a> {
             .collect())
     }
 
+    /// The plan for every recipe of the policy once, where no more than `budget` passes may be made.
+    ///
+    /// # Errors
+    /// [`TtaError::Options`] for a policy that is longer than the budget: its prefix is the policy for the budget, and taking it should be somebody's
+    /// decision ([`Policy::select`]); as [`Tta::plan`].
+    pub fn whole(&self, budget: usize) -> Result<Vec<(usize, u64)>, TtaError> {
+        let len = self.policy.len();
+        if len > budget {
+            let found = format!("{len} recipes");
+            let expected = format!("at most {budget}, the budget of passes");
+            return Err(TtaError::option("policy", found, expected));
+        }
+        self.plan(len)
+    }
+
     /// The predictions of every pass, `[N, C]` log-probabilities each: what evaluations of all prefixes are made from.
     ///
     /// # Errors
@@ -195,7 +210,8 @@ impl<'a> Tta<'a> {
 /// Merges log-probabilities `[n, C]` of several samples, on their device.
 ///
 /// # Errors
-/// [`TtaError::Empty`] without samples.
+/// [`TtaError::Empty`] without samples; [`TtaError::Length`] for another number of weights, or tables of different shape; [`TtaError::Options`] for a
+/// temperature that is not positive and finite.
 pub fn merge(
     tables: &[Tensor<2>],
     weights: &[f64],
@@ -204,6 +220,24 @@ pub fn merge(
 ) -> Result<TtaPrediction, TtaError> {
     let first = tables.first().ok_or(TtaError::Empty { what: "samples" })?;
     let rows = first.dims()[0];
+    if weights.len() != tables.len() {
+        return Err(TtaError::Length {
+            what: "weights",
+            found: weights.len(),
+            expected: tables.len(),
+        });
+    }
+    if let Some(wrong) = tables.iter().find(|table| table.dims() != first.dims()) {
+        return Err(TtaError::Length {
+            what: "predictions of a sample",
+            found: wrong.dims().iter().product(),
+            expected: first.dims().iter().product(),
+        });
+    }
+    if !(temperature > 0.0 && temperature.is_finite()) {
+        let expected = "a positive number";
+        return Err(TtaError::option("temperature", temperature, expected));
+    }
     let zeros = || Tensor::<2>::zeros_like(first);
     let (mut mean, mut square, mut entropy, mut merged) = (zeros(), zeros(), zeros(), None);
     for (table, &weight) in tables.iter().zip(weights) {
@@ -299,6 +333,10 @@ mod tests {
         assert!((information[0] - (h(0.7) - (h(0.9) + h(0.5)) / 2.0)).abs() < 1e-6);
         assert!(information[1] < 1e-6);
         assert!(merge(&[], &[], &Merge::Mean, 1.0).is_err());
+        assert!(merge(&tables(), &[1.0], &Merge::Mean, 1.0).is_err());
+        assert!(merge(&tables(), &[0.5, 0.5], &Merge::Mean, f64::NAN).is_err());
+        let short = vec![tables()[0].clone(), tables()[1].clone().narrow(0, 0, 1)];
+        assert!(merge(&short, &[0.5, 0.5], &Merge::Mean, 1.0).is_err());
     }
 
     #[test]
@@ -310,6 +348,12 @@ mod tests {
             [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1), (2, 1), (0, 2)]
         );
         assert!(Tta::new(&Policy::cifar()).plan(3).is_err());
+        assert_eq!(Tta::new(&policy).whole(3).unwrap().len(), 3);
+        let error = Tta::new(&policy).whole(2).unwrap_err().to_string();
+        assert!(
+            error.contains("3 recipes") && error.contains("at most 2"),
+            "{error}"
+        );
         assert!(Tta::new(&policy).with_temperature(0.0).is_err());
     }
 }

@@ -39,5 +39,5 @@ pub use confidence::{PickConfidence, pick_confidence};
 pub use criterion::{Criterion, MixtureView, Score, Scored, conformance};
 pub use cross::{CrossValidated, cross_validate};
 pub use device::search_tensor;
-pub use greedy::{GreedySearch, Mode, Pick, Trace};
+pub use greedy::{GreedySearch, Mode, Pick, StepRule, Trace};
 pub use mixture::{MixtureOptimum, mixture_optimum};

@@ -9,8 +9,11 @@
 //! 4. [`steer`]: apply it while the model writes.
 //! 5. [`measure`]: what it did, and what it broke.
 //!
-//! With the feature `bargain` there is a side road without a model: [`bargain`], players who learned apart.
+//! Two side roads need no language model: [`augment`] (with the feature `tta`), better predictions from a classifier that is trained already, and [`bargain`]
+//! (with the feature `bargain`), players who learned apart.
 
+#[cfg(feature = "tta")]
+pub mod augment;
 #[cfg(feature = "bargain")]
 pub mod bargain;
 pub mod direction;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     pass::{TILE, Tile32, Tile64},
-    store::{NpyEntries, Source, Store, read_integers, read_table},
+    store::{NpyEntries, Source, Store, read_archive, read_integers, read_table},
 };
 use crate::{TtaError, reference::recipe_in_name};
 
@@ -92,8 +92,8 @@ impl Candidates {
         Ok(made)
     }
 
-    /// Candidates from a `.npy` file `[B, N, C]` of `f2`, `f4` or `f8`, or from a folder of the reference's prediction files (each `[N, C]`, in the
-    /// order of their names; the recipe stands in the name), with labels from a `.npy` file.
+    /// Candidates from a `.npy` file `[B, N, C]` of `f2`, `f4` or `f8` in either order, a `.npz` archive with one such array, a folder of the reference's
+    /// prediction files (each `[N, C]`, in the order of their names; the recipe stands in the name), or a [`crate::Pool`]'s folder, with labels from a `.npy` file.
     ///
     /// # Errors
     /// [`TtaError::Io`]; [`TtaError::File`] for a file that is damaged or of another shape than the first, never skipped; as [`Candidates::new`].
@@ -104,6 +104,10 @@ impl Candidates {
     ) -> Result<Self, TtaError> {
         let (pool, label_path) = (pool.as_ref(), labels.as_ref());
         let labels = read_integers(label_path)?;
+        // A pool that was built here keeps its predictions one folder deeper.
+        let deeper = pool.join("entries");
+        let built = pool.join("manifest.json").exists() && deeper.is_dir();
+        let pool = if built { deeper.as_path() } else { pool };
         let (source, shape, names): (Source, [usize; 3], Vec<String>) = if pool.is_dir() {
             let mut paths = prediction_files(pool)?;
             // Labels may lie beside the predictions.
@@ -139,6 +143,11 @@ impl Candidates {
                 Ok(values)
             };
             (Arc::new(read), shape, names)
+        } else if pool.extension().is_some_and(|e| e == "npz") {
+            let (values, shape) = read_archive(pool)?;
+            let per = shape[1] * shape[2];
+            let read = move |entry: usize| Ok(values[entry * per..(entry + 1) * per].to_vec());
+            (Arc::new(read), shape, vec![])
         } else {
             let file = NpyEntries::open(pool)?;
             let shape = file.shape;

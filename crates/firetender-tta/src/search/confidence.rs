@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use firetender_uncertainty::Bootstrap;
 
 use super::{
-    Candidates, Criterion, GreedySearch, Trace,
-    fit::maximise,
+    Candidates, Criterion, GreedySearch, StepRule, Trace,
+    fit::highest,
     pass::{self, TILE},
 };
 use crate::TtaError;
@@ -48,6 +48,9 @@ pub fn pick_confidence(
             "cll or ll",
         ));
     }
+    if search.step != StepRule::Uniform {
+        return Err(TtaError::option("step", "line search", "uniform steps"));
+    }
     if contenders < 2 {
         return Err(TtaError::option("contenders", contenders, "at least 2"));
     }
@@ -70,7 +73,7 @@ pub fn pick_confidence(
                     candidates.with_entry(entry, |tiles| {
                         if calibrated {
                             let start = 1.0 / trace.picks[at - begun].temperature;
-                            let fit = maximise(start, search.bounds, |beta| {
+                            let fit = highest(start, search.bounds, floor, |beta, floor| {
                                 pass::exact(tiles, &sum, weights, inverse, beta, floor)
                             });
                             (entry, fit.value, fit.beta)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use firetender_uncertainty::Folds;
 
 use super::{
-    Candidates, Criterion, GreedySearch, Trace,
+    Candidates, Criterion, GreedySearch, StepRule, Trace,
     pass::{self, TILE},
 };
 use crate::TtaError;
@@ -49,6 +49,9 @@ pub fn cross_validate(
             return Err(TtaError::option("criterion", found, "cll or ll"));
         }
     };
+    if search.step != StepRule::Uniform {
+        return Err(TtaError::option("step", "line search", "uniform steps"));
+    }
     let divided = Folds::random(candidates.samples(), folds, 1, seed)?;
     let of = divided.of(0);
     let (mut held_out, mut seen) = (vec![0.0; search.steps], vec![0.0; search.steps]);

@@ -7,7 +7,7 @@
 use burn::tensor::{Int, Tensor, TensorData, Transaction};
 
 use super::{
-    GreedySearch, Mode, Pick, Trace,
+    GreedySearch, Mode, Pick, StepRule, Trace,
     criterion::Criterion,
     fit::{Fit, maximise},
     pass::Exact,
@@ -54,9 +54,9 @@ pub fn search_tensor(
             ));
         }
     };
-    if search.costs.is_some() || !search.start.is_empty() {
+    if search.costs.is_some() || !search.start.is_empty() || search.step != StepRule::Uniform {
         return Err(TtaError::option(
-            "start and costs",
+            "start, costs or line search",
             "given",
             "none, on a device",
         ));
@@ -137,6 +137,7 @@ pub fn search_tensor(
             refined: found.len(),
             passes: found.iter().map(|(_, fit)| fit.passes).sum(),
             at_bound: fit.at_bound,
+            share: None,
         });
     }
     Ok(trace)
@@ -202,6 +203,7 @@ fn fit_chunk(
                 value: sums[0][at],
                 slope: sums[1][at],
                 curvature: sums[2][at],
+                deep: false,
             })
             .collect())
     };
@@ -239,6 +241,7 @@ fn fit_chunk(
                         value: f64::NEG_INFINITY,
                         slope: 0.0,
                         curvature: 1.0,
+                        deep: false,
                     }
                 })
             });

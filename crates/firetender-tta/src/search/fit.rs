@@ -1,5 +1,7 @@
 //! The largest calibrated log-likelihood of one candidate, by Newton's method inside a bracket.
 
+use std::cell::Cell;
+
 use super::pass::Exact;
 
 /// A maximum over β.
@@ -35,6 +37,7 @@ pub(crate) fn maximise(start: f64, [least, most]: [f64; 2], eval: impl Fn(f64) -
             value,
             slope,
             curvature,
+            ..
         } = eval(beta);
         if value > best.value {
             best = Fit {
@@ -99,6 +102,38 @@ pub(crate) fn maximise(start: f64, [least, most]: [f64; 2], eval: impl Fn(f64) -
     best
 }
 
+/// A floor so low that it hides nothing, but keeps an impossible truth from making the sum infinite.
+const DEEPEST: f64 = 1e-300;
+
+/// As [`maximise`], where a floor may have made a second hill: samples that are wrong beyond the floor pull at nothing, and from there the way up may lead
+/// to a β at which the rest is sharpest. If any sample was so deep on the way, the maximum without the floor, which is the only one there, is found too and
+/// climbed from; the higher of the two counts. `eval` takes β and the floor.
+pub(crate) fn highest(
+    start: f64,
+    bounds: [f64; 2],
+    floor: f64,
+    eval: impl Fn(f64, f64) -> Exact,
+) -> Fit {
+    let deep = Cell::new(false);
+    let first = maximise(start, bounds, |beta| {
+        let found = eval(beta, floor);
+        deep.set(deep.get() || found.deep);
+        found
+    });
+    if floor <= DEEPEST || !deep.get() {
+        return first;
+    }
+    let plain = maximise(start.min(1.0), bounds, |beta| eval(beta, DEEPEST));
+    let second = maximise(plain.beta, bounds, |beta| eval(beta, floor));
+    let passes = first.passes + plain.passes + second.passes;
+    let best = if second.value > first.value {
+        second
+    } else {
+        first
+    };
+    Fit { passes, ..best }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +147,7 @@ mod tests {
                 value: -1.0 - d * d,
                 slope: -2.0 * d / b,
                 curvature: (2.0 - 2.0 * d) / (b * b),
+                deep: false,
             }
         };
         for start in [0.02, 0.5, 1.0, 2.9, 50.0] {
@@ -130,6 +166,7 @@ mod tests {
                 value: -1.0 - (b - best) * (b - best),
                 slope: -2.0 * (b - best),
                 curvature: 2.0,
+                deep: false,
             };
             let fit = maximise(1.0, [1e-2, 1e2], eval);
             assert!((fit.beta - best).abs() < 1e-6, "{fit:?}");
@@ -142,12 +179,14 @@ mod tests {
             value: b,
             slope: 1.0,
             curvature: 0.0,
+            deep: false,
         });
         assert_eq!((up.beta, up.value, up.at_bound), (1e2, 1e2, true));
         let down = maximise(1.0, [1e-2, 1e2], |b| Exact {
             value: -b,
             slope: -1.0,
             curvature: 0.0,
+            deep: false,
         });
         assert_eq!((down.beta, down.at_bound), (1e-2, true));
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Candidates, Criterion,
     criterion::{MixtureView, Scored},
-    fit::{Fit, maximise},
+    fit::{Fit, highest},
     pass::{self, TILE, Tile32, Tile64},
     screen::Bounds,
 };
@@ -28,6 +28,19 @@ pub enum Mode {
     Margin(f64),
     /// As certified, on the first so many samples only; not exact, and recorded in the trace.
     Approximate(usize),
+}
+
+/// How much of the mixture a pick becomes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StepRule {
+    /// 1/t: all picks weigh alike, as in the paper.
+    #[default]
+    Uniform,
+    /// The share that gives the best score: the entry is chosen as with [`StepRule::Uniform`], and then its share is searched for between 10⁻⁴ and 1.
+    /// The score is at least as good as with 1/t after the same picks; the mixture is a weighted one ([`Trace::weights`]).
+    LineSearch,
 }
 
 /// Scores closer than this are equal, and the first entry wins: what sums in `f64` and the end of a fit leave open.
@@ -53,6 +66,9 @@ pub struct Pick {
     pub passes: usize,
     /// Whether β stands at a bound: the mixture separates the samples, or knows nothing.
     pub at_bound: bool,
+    /// Its share of the mixture when it was picked; none for 1/t.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
 }
 
 /// What a search did.
@@ -88,6 +104,19 @@ impl Trace {
     #[must_use]
     pub fn temperatures(&self) -> Vec<f64> {
         self.picks.iter().map(|pick| pick.temperature).collect()
+    }
+
+    /// Weight of each entry of [`Trace::selected`] in the mixture; they sum to one, and are equal without a line search.
+    #[must_use]
+    pub fn weights(&self) -> Vec<f64> {
+        let begun = self.start.len();
+        let mut weights = vec![1.0 / begun.max(1) as f64; begun];
+        for (at, pick) in self.picks.iter().enumerate() {
+            let share = pick.share.unwrap_or(1.0 / (begun + at + 1) as f64);
+            weights.iter_mut().for_each(|w| *w *= 1.0 - share);
+            weights.push(share);
+        }
+        weights
     }
 
     /// How many picks the best score has; the path is not monotone.
@@ -136,6 +165,8 @@ pub struct GreedySearch {
     pub replacement: bool,
     /// How candidates are kept from a full fit.
     pub mode: Mode,
+    /// How much of the mixture a pick becomes.
+    pub step: StepRule,
     /// Added to every probability under the logarithm (10⁻¹² in the reference); none means that an impossible truth is −∞.
     pub floor: Option<f64>,
     /// β lies between these.
@@ -157,6 +188,7 @@ impl GreedySearch {
             criterion: Criterion::CalibratedLl,
             replacement: true,
             mode: Mode::Certified,
+            step: StepRule::Uniform,
             floor: Some(1e-12),
             bounds: [1e-2, 1e2],
             start: vec![],
@@ -183,6 +215,13 @@ impl GreedySearch {
     #[must_use]
     pub fn with_mode(mut self, mode: Mode) -> Self {
         self.mode = mode;
+        self
+    }
+
+    /// With weights of its own for every pick.
+    #[must_use]
+    pub fn with_line_search(mut self) -> Self {
+        self.step = StepRule::LineSearch;
         self
     }
 
@@ -336,10 +375,84 @@ impl<'a> State<'a> {
         self.count += 1;
         self.used[entry] = true;
         if let Some(pick) = pick {
+            if let Some(share) = pick.share {
+                // The sum of so many equal picks as would make this mixture.
+                self.reweigh(entry, share)?;
+            }
             self.beta = 1.0 / pick.temperature;
             self.current = Some(pick.score);
         }
         Ok(())
+    }
+
+    /// Makes the sum, which has the entry at 1/t, one that has it at `share`.
+    fn reweigh(&mut self, entry: usize, share: f64) -> Result<(), TtaError> {
+        let count = self.count as f64;
+        if count < 2.0 {
+            return Ok(());
+        }
+        let (old, own) = (count * (1.0 - share) / (count - 1.0), count * share);
+        let (sum, rough) = (&mut self.sum, &mut self.rough);
+        self.candidates.with_entry(entry, |tiles| {
+            for ((sum, rough), tile) in sum.iter_mut().zip(rough.iter_mut()).zip(tiles) {
+                for i in 0..TILE {
+                    let p = f64::from(tile[i]);
+                    sum[i] = (sum[i] - p) * old + p * own;
+                    rough[i] = sum[i] as f32;
+                }
+            }
+        })
+    }
+
+    /// The share of an entry that gives the best score, and that score: a look at thirteen shares, then a golden section about the best of them.
+    fn line_search(&self, entry: usize, uniform: &Fit) -> Result<(f64, Fit), TtaError> {
+        let count = (self.count + 1) as f64;
+        let mut best = (1.0 / count, *uniform);
+        let mut passes = uniform.passes;
+        let mut at = |share: f64| -> Result<f64, TtaError> {
+            let scale = (1.0 - share) / ((count - 1.0) * share);
+            let sum: Vec<Tile64> = self.sum.iter().map(|t| t.map(|x| x * scale)).collect();
+            let fit = self.fit_to(entry, &sum, share, 1.0)?;
+            passes += fit.passes;
+            if fit.value > best.1.value {
+                best = (share, fit);
+            }
+            Ok(fit.value)
+        };
+        // From 1e-4 to 1, evenly in the logarithm.
+        let shares: Vec<f64> = (0..=12)
+            .map(|k| 10_f64.powf(f64::from(k) / 3.0 - 4.0))
+            .collect();
+        let mut top = (0, f64::NEG_INFINITY);
+        for (k, share) in shares.iter().enumerate() {
+            let value = at(*share)?;
+            if value > top.1 {
+                top = (k, value);
+            }
+        }
+        let (mut low, mut high) = (
+            shares[top.0.saturating_sub(1)],
+            shares[(top.0 + 1).min(shares.len() - 1)],
+        );
+        let golden = (5.0_f64.sqrt() - 1.0) / 2.0;
+        let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
+        let (mut value_left, mut value_right) = (at(left)?, at(right)?);
+        for _ in 0..40 {
+            if high - low < 1e-6 {
+                break;
+            }
+            if value_left > value_right {
+                (high, right, value_right) = (right, left, value_left);
+                left = high - golden * (high - low);
+                value_left = at(left)?;
+            } else {
+                (low, left, value_left) = (left, right, value_right);
+                right = low + golden * (high - low);
+                value_right = at(right)?;
+            }
+        }
+        best.1.passes = passes;
+        Ok(best)
     }
 
     /// What is compared between candidates: a growing function of the score.
@@ -403,6 +516,17 @@ impl<'a> State<'a> {
             // ∞ − ∞, where the truth is impossible under both.
             if gap.is_nan() { 0.0 } else { gap.max(0.0) }
         };
+        let (mut share, mut fit) = (None, fit);
+        if self.search.step == StepRule::LineSearch {
+            let found = if self.count == 0 {
+                (1.0, fit)
+            } else {
+                self.line_search(index, &fit)?
+            };
+            share = Some(found.0);
+            fit = found.1;
+            passes += fit.passes;
+        }
         Ok(Some(Pick {
             index,
             score: fit.value,
@@ -412,6 +536,7 @@ impl<'a> State<'a> {
             refined,
             passes,
             at_bound: fit.at_bound,
+            share,
         }))
     }
 
@@ -517,7 +642,17 @@ impl<'a> State<'a> {
     }
 
     fn fit(&self, entry: usize, start: f64) -> Result<Fit, TtaError> {
-        let inverse = 1.0 / (self.count + 1) as f64;
+        self.fit_to(entry, &self.sum, 1.0 / (self.count + 1) as f64, start)
+    }
+
+    /// Of the mixture `(sum + entry) · inverse`.
+    fn fit_to(
+        &self,
+        entry: usize,
+        sum: &[Tile64],
+        inverse: f64,
+        start: f64,
+    ) -> Result<Fit, TtaError> {
         let floor = self.search.floor.unwrap_or(0.0);
         let weights = &self.candidates.weights;
         let plain = |value: f64| Fit {
@@ -528,21 +663,21 @@ impl<'a> State<'a> {
         };
         let found = self.candidates.with_entry(entry, |tiles| {
             Ok(match &self.search.criterion {
-                Criterion::CalibratedLl => maximise(start, self.search.bounds, |beta| {
-                    pass::exact(tiles, &self.sum, weights, inverse, beta, floor)
-                }),
-                Criterion::Ll => {
-                    plain(pass::exact(tiles, &self.sum, weights, inverse, 1.0, floor).value)
+                Criterion::CalibratedLl => {
+                    highest(start, self.search.bounds, floor, |beta, floor| {
+                        pass::exact(tiles, sum, weights, inverse, beta, floor)
+                    })
                 }
+                Criterion::Ll => plain(pass::exact(tiles, sum, weights, inverse, 1.0, floor).value),
                 Criterion::Accuracy => plain(pass::accuracy(
                     tiles,
-                    &self.sum,
+                    sum,
                     weights,
                     self.candidates.labels(),
                 )),
-                Criterion::Brier => plain(pass::brier(tiles, &self.sum, weights, inverse)),
+                Criterion::Brier => plain(pass::brier(tiles, sum, weights, inverse)),
                 Criterion::Custom(score) => {
-                    let probs = self.mixture(tiles, inverse);
+                    let probs = self.mixture(tiles, sum, inverse);
                     let view = MixtureView {
                         probs: &probs,
                         classes: self.candidates.classes(),
@@ -579,7 +714,7 @@ impl<'a> State<'a> {
     }
 
     /// Mean probabilities, sample after sample, classes in their order.
-    fn mixture(&self, tiles: &[Tile32], inverse: f64) -> Vec<f64> {
+    fn mixture(&self, tiles: &[Tile32], sum: &[Tile64], inverse: f64) -> Vec<f64> {
         let classes = self.candidates.classes();
         let mut probs = vec![0.0; self.candidates.samples() * classes];
         let rows = probs
@@ -588,8 +723,7 @@ impl<'a> State<'a> {
         for (sample, (row, label)) in rows.enumerate() {
             let (tile, lane) = (sample / TILE * classes, sample % TILE);
             for (class, p) in row.iter_mut().enumerate() {
-                *p =
-                    (self.sum[tile + class][lane] + f64::from(tiles[tile + class][lane])) * inverse;
+                *p = (sum[tile + class][lane] + f64::from(tiles[tile + class][lane])) * inverse;
             }
             row.swap(0, *label as usize);
         }

@@ -186,6 +186,8 @@ pub(crate) struct Exact {
     pub(crate) slope: f64,
     /// Negative second derivative.
     pub(crate) curvature: f64,
+    /// Whether some sample's likelihood is below the floor, so that the function need not be concave.
+    pub(crate) deep: bool,
 }
 
 /// One pass in `f64` over `Q = (sum + entry) / t`.
@@ -258,6 +260,7 @@ fn exact_of<const FUSED: bool>(
     let mut value = [0.0_f64; HALF];
     let mut slope = [0.0_f64; HALF];
     let mut curvature = [0.0_f64; HALF];
+    let mut least = [1.0_f64; HALF];
     let mut logs = vec![[0.0_f64; HALF]; classes];
     let tiles = entry.chunks_exact(classes).zip(sum.chunks_exact(classes));
     for ((entry, sum), weight) in tiles.zip(weights) {
@@ -305,6 +308,10 @@ fn exact_of<const FUSED: bool>(
                     ll[i] = lanes::ln(q + floor);
                     share[i] = q / (q + floor);
                 }
+                for i in 0..HALF {
+                    let share = if weight[i] > 0.0 { share[i] } else { 1.0 };
+                    least[i] = if share < least[i] { share } else { least[i] };
+                }
             } else {
                 ll = own;
             }
@@ -328,6 +335,7 @@ fn exact_of<const FUSED: bool>(
         value: mean(&value),
         slope: mean(&slope),
         curvature: mean(&curvature),
+        deep: least.iter().any(|share| *share < 0.5),
     }
 }
 

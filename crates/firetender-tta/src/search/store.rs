@@ -38,6 +38,8 @@ pub(crate) struct NpyEntries {
     start: u64,
     width: usize,
     big: bool,
+    /// Fortran order: the whole file, read once, since an entry's numbers lie everywhere in it.
+    scattered: Option<Arc<Vec<u8>>>,
     pub(crate) shape: [usize; 3],
 }
 
@@ -66,11 +68,6 @@ impl NpyEntries {
             ">f8" => (true, 8),
             other => return Err(bad(format!("type {other:?}, expected f2, f4 or f8"))),
         };
-        if header.fortran {
-            return Err(bad(
-                "in Fortran order; expected C order (numpy.ascontiguousarray)".into(),
-            ));
-        }
         let shape = match header.shape[..] {
             [b, n, c] => [b, n, c],
             [n, c] => [1, n, c],
@@ -93,7 +90,23 @@ impl NpyEntries {
                 format!("shape {shape:?} of {width} bytes each, but {found} bytes follow"),
             ));
         }
+        let mut scattered = None;
+        if header.fortran {
+            let mut bytes = vec![];
+            file.seek(SeekFrom::Start(header.start as u64))
+                .map_err(failed)?;
+            file.take(found).read_to_end(&mut bytes).map_err(failed)?;
+            if bytes.len() as u64 != found {
+                return Err(TtaError::file(
+                    path,
+                    "npy data",
+                    "it became shorter meanwhile",
+                ));
+            }
+            scattered = Some(Arc::new(bytes));
+        }
         Ok(Self {
+            scattered,
             path: path.to_owned(),
             start: header.start as u64,
             width,
@@ -108,16 +121,31 @@ impl NpyEntries {
             path: self.path.clone(),
             source,
         };
-        let bytes = self.shape[1] * self.shape[2] * self.width;
+        let [entries, samples, classes] = self.shape;
+        let bytes = samples * classes * self.width;
+        if let Some(whole) = &self.scattered {
+            let mut raw = Vec::with_capacity(bytes);
+            for sample in 0..samples {
+                for class in 0..classes {
+                    let at = (entry + entries * (sample + samples * class)) * self.width;
+                    raw.extend_from_slice(&whole[at..at + self.width]);
+                }
+            }
+            return Ok(self.numbers(raw));
+        }
         let mut file = File::open(&self.path).map_err(failed)?;
         file.seek(SeekFrom::Start(self.start + (entry * bytes) as u64))
             .map_err(failed)?;
         let mut raw = vec![0; bytes];
         file.read_exact(&mut raw).map_err(failed)?;
+        Ok(self.numbers(raw))
+    }
+
+    fn numbers(&self, mut raw: Vec<u8>) -> Vec<f64> {
         if self.big {
             raw.chunks_exact_mut(self.width).for_each(<[u8]>::reverse);
         }
-        Ok(match self.width {
+        match self.width {
             2 => {
                 let chunks = raw.as_chunks::<2>().0.iter();
                 chunks
@@ -132,7 +160,20 @@ impl NpyEntries {
                 let chunks = raw.as_chunks::<8>().0.iter();
                 chunks.map(|b| f64::from_le_bytes(*b)).collect()
             }
-        })
+        }
+    }
+}
+
+/// A `.npz` archive with one array `[B, N, C]` (or `[N, C]`).
+pub(crate) fn read_archive(path: &Path) -> Result<(Vec<f64>, [usize; 3]), TtaError> {
+    let (values, shape) = one_array(path)?;
+    match shape[..] {
+        [b, n, c] => Ok((values, [b, n, c])),
+        [n, c] => Ok((values, [1, n, c])),
+        _ => {
+            let what = format!("shape {shape:?}, expected [entries, samples, classes]");
+            Err(TtaError::file(path, "npz", what))
+        }
     }
 }
 
@@ -147,17 +188,20 @@ pub(crate) fn read_table(path: &Path) -> Result<(Vec<f64>, usize, usize), TtaErr
         }
         return Ok((entries.read(0)?, rows, classes));
     }
+    let (values, shape) = one_array(path)?;
+    let [rows, classes] = shape[..] else {
+        let what = format!("shape {shape:?}, expected [samples, classes]");
+        return Err(TtaError::file(path, "npz", what));
+    };
+    Ok((values, rows, classes))
+}
+
+/// The only array of an archive.
+fn one_array(path: &Path) -> Result<(Vec<f64>, Vec<usize>), TtaError> {
     let arrays = read_npz(path).map_err(TtaError::from)?;
     let [(name, array)] = &arrays[..] else {
         let what = format!("{} arrays, expected one", arrays.len());
         return Err(TtaError::file(path, "npz", what));
-    };
-    let [rows, classes] = array.shape[..] else {
-        return Err(TtaError::file(
-            path,
-            name,
-            format!("shape {:?}, expected [samples, classes]", array.shape),
-        ));
     };
     let values = match &array.values {
         NpyValues::F16(v) | NpyValues::F32(v) => v.iter().map(|x| f64::from(*x)).collect(),
@@ -167,7 +211,7 @@ pub(crate) fn read_table(path: &Path) -> Result<(Vec<f64>, usize, usize), TtaErr
             return Err(TtaError::file(path, name, what));
         }
     };
-    Ok((values, rows, classes))
+    Ok((values, array.shape.clone()))
 }
 
 /// Whole numbers of a `.npy` file with one axis.

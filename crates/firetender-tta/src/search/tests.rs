@@ -737,3 +737,99 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_line_search_is_never_worse_and_its_weights_make_the_score() {
+    let candidates = candidates(12, 80, 4, 9);
+    for criterion in ["cll", "ll", "brier"] {
+        let uniform = GreedySearch::new(8).with_criterion(Criterion::from_name(criterion).unwrap());
+        let free = uniform.clone().with_line_search();
+        let (uniform, free) = (
+            uniform.run(&candidates).unwrap(),
+            free.run(&candidates).unwrap(),
+        );
+        // The first two picks are the same; from there the mixtures differ.
+        assert_eq!(uniform.selected()[..2], free.selected()[..2]);
+        assert!(free.picks[1].score >= uniform.picks[1].score);
+        assert!(uniform.weights().iter().all(|w| (w - 0.125).abs() < 1e-12));
+        let weights = free.weights();
+        assert_abs_diff_eq!(weights.iter().sum::<f64>(), 1.0, epsilon = 1e-12);
+        if criterion != "ll" {
+            continue;
+        }
+        // The path does not fall by more than the least share costs.
+        assert!(
+            free.picks
+                .windows(2)
+                .all(|p| p[1].score > p[0].score - 1e-3)
+        );
+        let entries: Vec<Vec<f32>> = free
+            .selected()
+            .iter()
+            .map(|e| candidates.entry(*e).unwrap())
+            .collect();
+        let mean: f64 = candidates
+            .labels()
+            .iter()
+            .enumerate()
+            .map(|(row, label)| {
+                let at = row * 4 + *label as usize;
+                let p: f64 = entries
+                    .iter()
+                    .zip(&weights)
+                    .map(|(e, w)| w * f64::from(e[at]))
+                    .sum();
+                (p + 1e-12).ln()
+            })
+            .sum::<f64>()
+            / 80.0;
+        assert_abs_diff_eq!(mean, free.picks[7].score, epsilon = 1e-9);
+    }
+}
+
+#[test]
+fn a_floor_does_not_hide_the_maximum() {
+    // One confident error far below the floor: from β = 1 the slope leads to ever sharper predictions, away from the best.
+    let log = |p: [f64; 2]| p.map(|x| x as f32);
+    let row = |right: f64| {
+        let z = (-right.abs()).exp();
+        let (big, small) = (-(1.0 + z).ln(), -right.abs() - (1.0 + z).ln());
+        if right > 0.0 {
+            log([big, small])
+        } else {
+            log([small, big])
+        }
+    };
+    let rows: Vec<f32> = [9.0, 6.0, 12.0, -80.0]
+        .iter()
+        .flat_map(|m| row(*m))
+        .collect();
+    let candidates = Candidates::new(PredictionKind::LogProbs, &rows, [1, 4, 2], &[0; 4]).unwrap();
+    let trace = GreedySearch::new(1).run(&candidates).unwrap();
+    let probs: Vec<f64> = candidates
+        .entry(0)
+        .unwrap()
+        .iter()
+        .map(|p| f64::from(*p))
+        .collect();
+    let mut best = f64::NEG_INFINITY;
+    for k in 0..=4000 {
+        let beta = 10_f64.powf(-2.0 + f64::from(k) / 1000.0);
+        let mean: f64 = probs
+            .chunks(2)
+            .map(|q| {
+                let (a, b) = (beta * q[0].ln(), beta * q[1].ln());
+                let top = a.max(b);
+                (1e-12 + (a - top).exp() / ((a - top).exp() + (b - top).exp())).ln()
+            })
+            .sum::<f64>()
+            / 4.0;
+        best = best.max(mean);
+    }
+    assert!(
+        trace.picks[0].score >= best - 1e-9,
+        "{} {best}",
+        trace.picks[0].score
+    );
+    assert!(trace.picks[0].score < best + 1e-4);
+}

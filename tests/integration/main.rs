@@ -15,6 +15,7 @@ mod scaling;
 mod scaling_gpt2;
 mod steer_files;
 mod steer_real;
+mod tta_end_to_end;
 mod tta_images;
 mod tta_methods;
 mod tta_policies;

@@ -406,6 +406,99 @@ mod tests {
         );
     }
 
+    /// Fails in the middle of the third entry.
+    struct Failing<P>(P, std::cell::Cell<usize>);
+
+    impl<P: Predictor> Predictor for Failing<P> {
+        fn classes(&self) -> usize {
+            self.0.classes()
+        }
+
+        fn log_probs(&self, images: Tensor<4>) -> Result<Tensor<2>, TtaError> {
+            self.1.set(self.1.get() + 1);
+            if self.1.get() == 8 {
+                return Err(TtaError::Predictor("the power went".into()));
+            }
+            self.0.log_probs(images)
+        }
+    }
+
+    #[test]
+    fn a_build_that_fails_halfway_goes_on_and_threads_do_not_show() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = Mixture::new(&[(5, 2, 30.0)])
+            .draw(&Policy::cifar(), 2)
+            .unwrap();
+        let (images, labels) = images();
+        let (normalisation, device) = (Normalisation::none(), Device::flex());
+        let run = |name: &str, predictor: &(dyn Predictor + Sync), batch: usize, threads: usize| {
+            let feed = Feed {
+                normalisation: &normalisation,
+                device: &device,
+                batch,
+            };
+            let builder = PoolBuilder {
+                folder: folder.path().join(name),
+                policy: &policy,
+                seed: 1,
+                float: PoolFloat::F32,
+                model: "toy".into(),
+            };
+            let mut seen = vec![];
+            let threads = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let built = threads.install(|| {
+                let observer = &mut |entry: usize, _: usize| seen.push(entry);
+                builder.build(predictor, &images, &labels, &feed, observer)
+            });
+            (built, seen)
+        };
+        let bytes = |name: &str| -> Vec<Vec<u8>> {
+            (0..6)
+                .map(|entry| std::fs::read(entry_path(&folder.path().join(name), entry)).unwrap())
+                .collect()
+        };
+        run("whole", &network(), 4, 1).0.unwrap();
+        run("threads", &network(), 9, 7).0.unwrap();
+        assert_eq!(bytes("whole"), bytes("threads"));
+        // Two of six entries are made when it fails (three batches each); opening says so, and building goes on.
+        let (built, seen) = run_failing(&folder.path().join("stopped"), &policy, &images, &labels);
+        assert!(built.unwrap_err().to_string().contains("power"));
+        assert_eq!(seen, [0, 1]);
+        assert!(Pool::open(folder.path().join("stopped")).is_err());
+        run("stopped", &network(), 4, 2).0.unwrap();
+        assert_eq!(bytes("whole"), bytes("stopped"));
+    }
+
+    fn run_failing(
+        folder: &Path,
+        policy: &Policy,
+        images: &[RgbImage],
+        labels: &[i64],
+    ) -> (Result<Pool, TtaError>, Vec<usize>) {
+        let (normalisation, device) = (Normalisation::none(), Device::flex());
+        let feed = Feed {
+            normalisation: &normalisation,
+            device: &device,
+            batch: 4,
+        };
+        let builder = PoolBuilder {
+            folder: folder.to_owned(),
+            policy,
+            seed: 1,
+            float: PoolFloat::F32,
+            model: "toy".into(),
+        };
+        let failing = Failing(network(), std::cell::Cell::new(0));
+        let mut seen = vec![];
+        let built = builder.build(&failing, images, labels, &feed, &mut |entry, _| {
+            seen.push(entry)
+        });
+        (built, seen)
+    }
+
     #[test]
     fn half_floats_are_nearly_the_same() {
         let folder = tempfile::tempdir().unwrap();

@@ -109,7 +109,8 @@ pub(super) fn glass(plane: &Plane, sigma: f64, times: usize, draw: &mut Draw) ->
 pub(super) fn zoom(plane: &Plane, count: usize) -> Plane {
     let mut sum = plane.clone();
     for step in 0..count {
-        let zoomed = zoomed(plane, 1.0 + 0.01 * step as f64);
+        // NumPy's `arange` steps by 1.01 - 1, and at 1.25 that decides how an odd side is rounded.
+        let zoomed = zoomed(plane, 1.0 + (1.01_f64 - 1.0) * step as f64);
         for (sum, x) in sum.values.iter_mut().zip(&zoomed.values) {
             *sum += x;
         }

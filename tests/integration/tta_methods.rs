@@ -1,4 +1,4 @@
-//! Corruptions against scikit-image, OpenCV and Pillow; learned weights against SciPy; predicted losses against NumPy.
+//! Corruptions against scikit-image, `OpenCV` and Pillow; learned weights against `SciPy`; predicted losses against NumPy.
 
 use firetender_kit::golden_json;
 use firetender_tta::{

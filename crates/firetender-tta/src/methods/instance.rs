@@ -100,7 +100,7 @@ impl LossPredictor {
     /// positive; reading errors of streamed candidates.
     pub fn fit(candidates: &Candidates, features: &[f64], ridge: f64) -> Result<Self, TtaError> {
         let (samples, entries) = (candidates.samples(), candidates.entries());
-        if features.is_empty() || features.len() % samples != 0 {
+        if features.is_empty() || !features.len().is_multiple_of(samples) {
             return Err(TtaError::Length {
                 what: "features",
                 found: features.len(),
@@ -179,7 +179,7 @@ impl LossPredictor {
     /// [`TtaError::Length`] for features of another width; [`TtaError::Options`] for one that is not finite.
     pub fn predict(&self, features: &[f64]) -> Result<Vec<f64>, TtaError> {
         let width = self.scale.len();
-        if features.len() % width != 0 {
+        if !features.len().is_multiple_of(width) {
             return Err(TtaError::Length {
                 what: "features",
                 found: features.len(),
@@ -280,7 +280,7 @@ fn rows_of(members: &[impl AsRef<[f32]>], classes: usize) -> Result<usize, TtaEr
     }
     for member in members {
         let found = member.as_ref().len();
-        if found != length || found % classes != 0 {
+        if found != length || !found.is_multiple_of(classes) {
             return Err(TtaError::Length {
                 what: "predictions of a pass",
                 found,

@@ -294,7 +294,7 @@ impl LearnedWeights {
         self.check(members.len())?;
         let length = members[0].len();
         for member in members {
-            if member.len() != length || length % self.classes != 0 {
+            if member.len() != length || !length.is_multiple_of(self.classes) {
                 return Err(TtaError::Length {
                     what: "predictions of a recipe",
                     found: member.len(),

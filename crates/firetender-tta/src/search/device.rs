@@ -217,6 +217,7 @@ fn fit_chunk(
                 value: found.value,
                 passes: 1,
                 at_bound: false,
+                deep: false,
             })
             .collect());
     }
@@ -260,6 +261,7 @@ fn fit_chunk(
                     value: found.value + 0.5 * found.slope * found.slope / found.curvature,
                     passes: known[at].len(),
                     at_bound: false,
+                    deep: false,
                 });
             }
         }
@@ -285,6 +287,7 @@ fn fit_chunk(
                     value,
                     passes: known.len(),
                     at_bound: true,
+                    deep: false,
                 }
             })
         })

@@ -11,6 +11,8 @@ pub(crate) struct Fit {
     pub(crate) value: f64,
     pub(crate) passes: usize,
     pub(crate) at_bound: bool,
+    /// Whether some sample was below the floor on the way.
+    pub(crate) deep: bool,
 }
 
 /// A step that promises less than this has nothing to find.
@@ -31,6 +33,7 @@ pub(crate) fn maximise(start: f64, [least, most]: [f64; 2], eval: impl Fn(f64) -
         value: f64::NEG_INFINITY,
         passes: 0,
         at_bound: false,
+        deep: false,
     };
     for passes in 1..=MOST {
         let Exact {
@@ -77,6 +80,7 @@ pub(crate) fn maximise(start: f64, [least, most]: [f64; 2], eval: impl Fn(f64) -
                     value,
                     passes: passes + 1,
                     at_bound: true,
+                    deep: false,
                 };
             }
             // Nothing is left to gain, but the last digits of β are free.
@@ -131,7 +135,11 @@ pub(crate) fn highest(
     } else {
         first
     };
-    Fit { passes, ..best }
+    Fit {
+        passes,
+        deep: true,
+        ..best
+    }
 }
 
 #[cfg(test)]

@@ -331,6 +331,8 @@ struct State<'a> {
     used: Vec<bool>,
     /// Where the next fits begin.
     beta: f64,
+    /// Whether the last step's fits met samples below the floor: no bound holds then.
+    deep: bool,
     /// Score of the picks so far, for costs.
     current: Option<f64>,
 }
@@ -346,6 +348,7 @@ impl<'a> State<'a> {
             count: 0,
             used: vec![false; candidates.entries()],
             beta: 1.0,
+            deep: false,
             current: None,
         };
         for (at, entry) in search.start.iter().enumerate() {
@@ -463,7 +466,7 @@ impl<'a> State<'a> {
         }
     }
 
-    fn step(&self) -> Result<Option<Pick>, TtaError> {
+    fn step(&mut self) -> Result<Option<Pick>, TtaError> {
         let open: Vec<usize> = (0..self.candidates.entries())
             .filter(|entry| self.search.replacement || !self.used[*entry])
             .collect();
@@ -483,6 +486,7 @@ impl<'a> State<'a> {
             })
             .collect::<Result<_, TtaError>>()?;
         passes += found.iter().map(|(_, fit)| fit.passes).sum::<usize>();
+        self.deep = found.iter().any(|(_, fit)| fit.deep);
         let Some(top) = self.best(&found, None) else {
             return Ok(None);
         };
@@ -563,16 +567,23 @@ impl<'a> State<'a> {
         if !screened || !safe {
             return Ok((unknown(open).collect(), 0));
         }
+        let afresh = |open: Vec<usize>| open.into_iter().map(|e| (e, Bounds::unknown(1.0)));
+        let ll = matches!(criterion, Criterion::Ll);
+        if self.deep && !ll {
+            return Ok((afresh(open).collect(), 0));
+        }
         let mut left: Vec<(usize, Bounds)> = unknown(open).collect();
         let mut passes = 0;
-        let ll = matches!(criterion, Criterion::Ll);
+        let least = self.least_weight();
         for round in 0..4 {
             passes += left.len();
-            left = left
+            let passed: Vec<((usize, Bounds), bool)> = left
                 .into_par_iter()
                 .map(|(entry, before)| {
                     let beta = if ll { 1.0 } else { before.next as f32 };
                     let rough = self.rough(entry, beta)?;
+                    // Half of a likelihood is the floor's: there may be a second hill, of which bounds know nothing.
+                    let deep = !ll && rough.floor[0] > 0.69 * least;
                     let now = if ll {
                         Bounds::plain(&rough)
                     } else {
@@ -583,9 +594,14 @@ impl<'a> State<'a> {
                         high: now.high.min(before.high),
                         ..now
                     };
-                    Ok((entry, bounds))
+                    Ok(((entry, bounds), deep))
                 })
                 .collect::<Result<_, TtaError>>()?;
+            if passed.iter().any(|(_, deep)| *deep) {
+                let all = passed.into_iter().map(|((entry, _), _)| entry);
+                return Ok((afresh(all.collect()).collect(), passes));
+            }
+            left = passed.into_iter().map(|(kept, _)| kept).collect();
             let before = left.len();
             left = self.drop_hopeless(left);
             // Full fits cost some ten times a pass; when few are left, or no fewer, they begin.
@@ -594,6 +610,15 @@ impl<'a> State<'a> {
             }
         }
         Ok((left, passes))
+    }
+
+    /// The smallest share of one sample.
+    fn least_weight(&self) -> f64 {
+        let weights = self.candidates.weights.iter().flatten();
+        let (total, least) = weights.fold((0.0, f64::INFINITY), |(total, least): (f64, f64), w| {
+            (total + w, if *w > 0.0 { least.min(*w) } else { least })
+        });
+        least / total
     }
 
     /// Drops candidates that cannot be among the best two.
@@ -660,6 +685,7 @@ impl<'a> State<'a> {
             value,
             passes: 1,
             at_bound: false,
+            deep: false,
         };
         let found = self.candidates.with_entry(entry, |tiles| {
             Ok(match &self.search.criterion {

@@ -16,7 +16,7 @@ use burn::{
 };
 use clap::Parser;
 use firetender_bargain::{
-    Dice, Repeated,
+    Dice, Learner, Repeated,
     coin::CoinGame,
     games,
     gradient::{PgOptions, train_networks},
@@ -171,6 +171,7 @@ fn bargaining(device: &Device) -> Result<Values, Failure> {
         Tensor::<1>::from_floats(list.as_slice(), device).reshape([64, 5, 1])
     };
     let found = lola_on_device(&game, [draw(1), draw(2)])?;
+    let [sos, _] = found.steps(Learner::sos(), 1.0);
     let [one, two] = found.corrections;
     let mut values = vec![
         (
@@ -179,22 +180,24 @@ fn bargaining(device: &Device) -> Result<Values, Failure> {
         ),
         (
             "bargain: corrections".to_owned(),
-            Tensor::cat(vec![one, two], 0).try_into_vec_as()?,
+            Tensor::cat(vec![one, two, sos], 0).try_into_vec_as()?,
         ),
     ];
-    let coins = CoinGame::named("cg")?;
-    let mut boards = CoinBoards::new(&coins, 256, 3, device)?;
-    let mut rewards = vec![];
-    for step in 0..20 {
-        let moves = |seat: u64| {
-            let list: Vec<i32> = (0..256)
-                .map(|lane| Dice::at(10 + seat, lane, step).below(4) as i32)
-                .collect();
-            Tensor::<1, Int>::from_ints(list.as_slice(), device)
-        };
-        rewards.extend(boards.step(moves(0), moves(1)).try_into_vec_as::<f32>()?);
+    for name in ["cg", "abcg"] {
+        let mut boards = CoinBoards::new(&CoinGame::named(name)?, 256, 3, device)?;
+        let mut rewards = vec![];
+        for step in 0..20 {
+            let moves = |seat: u64| {
+                let list: Vec<i32> = (0..256)
+                    .map(|lane| Dice::at(10 + seat, lane, step).below(4) as i32)
+                    .collect();
+                Tensor::<1, Int>::from_ints(list.as_slice(), device)
+            };
+            rewards.extend(boards.step(moves(0), moves(1)).try_into_vec_as::<f32>()?);
+        }
+        values.push((format!("bargain: {name}"), rewards));
     }
-    values.push(("bargain: coin game".to_owned(), rewards));
+    let coins = CoinGame::named("cg")?;
     let options = PgOptions {
         boards: 16,
         updates: 2,

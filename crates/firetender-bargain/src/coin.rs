@@ -14,6 +14,7 @@ mod markov;
 mod rules;
 
 pub use lanes::CoinLanes;
+pub(crate) use markov::Place;
 pub use rules::CoinRules;
 
 use serde::{Deserialize, Serialize};

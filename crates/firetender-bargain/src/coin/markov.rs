@@ -3,7 +3,29 @@
 use super::{CELLS, CoinGame, CoinState, free_cells, moved};
 use crate::markov::MarkovGame;
 
+/// What comes of a place where both have moved.
+pub(crate) struct Place {
+    pub(crate) rewards: [f64; 2],
+    /// Rewards of the other outcome, where a toss decides.
+    pub(crate) toss: Option<[f64; 2]>,
+    /// Bit `i`: coin `i` is laid anew.
+    pub(crate) renewed: u8,
+    /// The flag flips.
+    pub(crate) flips: bool,
+}
+
 impl CoinGame {
+    /// What comes of the place with this number.
+    pub(crate) fn place(&self, index: usize) -> Place {
+        let verdict = self.rules.judge(&self.state(index));
+        Place {
+            rewards: verdict.rewards,
+            toss: verdict.toss.map(|(rewards, _)| rewards),
+            renewed: verdict.renewed,
+            flips: verdict.flips && verdict.renewed != 0,
+        }
+    }
+
     fn cells(&self) -> usize {
         2 + self.rules.coins()
     }

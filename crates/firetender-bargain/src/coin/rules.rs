@@ -157,7 +157,7 @@ impl CoinRules {
     }
 
     /// Whether the state's flag means something.
-    pub(super) fn has_flag(&self) -> bool {
+    pub(crate) fn has_flag(&self) -> bool {
         matches!(
             self,
             Self::Cg { .. } | Self::AsymCg { .. } | Self::Abcg { .. }

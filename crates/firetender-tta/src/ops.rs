@@ -4,6 +4,8 @@
 //! decided before, in [`crate::Op`]; [`crate::ResolvedOp`] calls what is here.
 
 pub(crate) mod affine;
+pub(crate) mod axis;
+pub(crate) mod cubic;
 pub(crate) mod cutout;
 pub(crate) mod enhance;
 pub(crate) mod frame;

@@ -1,89 +1,53 @@
 //! Shear, translation and rotation, with the sums and the kernel of Pillow's affine transform.
 //!
 //! Coordinates are computed as in an image padded on every side, so that they round alike, and only then mapped back: no padded copy is
-//! made, and only the pixels that are kept are computed. The kernel is cubic with a = −1 and **truncates**; a resize uses
-//! another one (`resize.rs`), and the two must not be mixed.
+//! made, and only the pixels that are kept are computed. Along a row a coordinate never turns back, so the pixels whose sixteen
+//! neighbours all lie inside are one span, found once a row; only the others ask where each neighbour is.
+
+use std::ops::Range;
 
 use firetender_uncertainty::lanes::vectorised;
 
-use super::frame;
+use super::{
+    axis::Axis,
+    cubic::{Pixel, cubic, level, wide},
+    frame,
+};
 use crate::{RgbImage, compat::Padding};
 
-/// How indices of a padded axis become indices of the axis.
-#[derive(Clone, Copy)]
-struct Axis {
-    /// Pixels of the image.
-    length: i64,
-    /// Pixels before it.
-    pad: i64,
-    mode: Mode,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Mode {
-    Reflect,
-    Black,
-    Edge,
-}
-
-impl Axis {
-    fn new(length: usize, padding: Padding) -> Self {
-        let (pad, mode) = match padding {
-            Padding::Reflect { pad } => (i64::from(pad), Mode::Reflect),
-            Padding::Black => (0, Mode::Black),
-            Padding::Edge => (0, Mode::Edge),
-        };
-        Self {
-            length: length as i64,
-            pad,
-            mode,
-        }
-    }
-
-    /// Whether a coordinate is taken from the image at all.
-    #[inline(always)]
-    fn holds(self, coordinate: f64) -> bool {
-        self.mode != Mode::Black || (coordinate >= 0.0 && coordinate < self.length as f64)
-    }
-
-    /// The pixel that a padded index stands for. Black images clamp, as the kernel does inside of its range.
-    #[inline(always)]
-    fn index(self, padded: i64) -> usize {
-        let at = padded - self.pad;
-        if (0..self.length).contains(&at) {
-            return at as usize;
-        }
-        match self.mode {
-            Mode::Reflect => reflect(at, self.length),
-            Mode::Black | Mode::Edge => at.clamp(0, self.length - 1) as usize,
-        }
-    }
-}
-
-/// The triangle wave of period 2 (n − 1): … 2 1 0 1 2 … n−1 n−2 …
-fn reflect(at: i64, length: i64) -> usize {
-    if length == 1 {
-        return 0;
-    }
-    let period = 2 * (length - 1);
-    let at = at.rem_euclid(period);
-    at.min(period - at) as usize
-}
-
-/// Keys' kernel with a = −1 between the second and third of four values.
+/// The first of `0..n` from which on something holds.
 #[inline(always)]
-fn cubic(v: [f64; 4], d: f64) -> f64 {
-    let [v1, v2, v3, v4] = v;
-    let p2 = -v1 + v3;
-    let p3 = 2.0 * (v1 - v2) + v3 - v4;
-    let p4 = -v1 + v2 - v3 + v4;
-    v2 + d * (p2 + d * (p3 + d * p4))
+fn first(n: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let (mut from, mut to) = (0, n);
+    while from < to {
+        let middle = usize::midpoint(from, to);
+        if holds(middle) {
+            to = middle;
+        } else {
+            from = middle + 1;
+        }
+    }
+    from
+}
+
+/// The places `x` in `0..n` where `low ≤ value(x) < high`, for a `value` that never turns back.
+#[inline(always)]
+fn span(n: usize, value: impl Fn(usize) -> f64, [low, high]: [f64; 2]) -> Range<usize> {
+    let (start, end) = if value(n - 1) >= value(0) {
+        (
+            first(n, |x| value(x) >= low),
+            first(n, |x| value(x) >= high),
+        )
+    } else {
+        (first(n, |x| value(x) < high), first(n, |x| value(x) < low))
+    };
+    start..end.max(start)
 }
 
 /// Shifts by a number of pixels: the pixel nearest to each source coordinate, whose fraction is accumulated by steps of one.
 pub(crate) fn translate(image: &RgbImage, x: f64, y: f64, padding: Padding) -> RgbImage {
-    let columns = nearest(x, image.width(), padding);
-    let rows = nearest(y, image.height(), padding);
+    let columns = Axis::new(image.width(), padding).nearest(x);
+    let rows = Axis::new(image.height(), padding).nearest(y);
     let mut pixels = vec![0; image.pixels().len()];
     let run = straight(&columns);
     for (out, row) in pixels.chunks_exact_mut(3 * image.width()).zip(&rows) {
@@ -127,22 +91,6 @@ fn straight(columns: &[Option<usize>]) -> Option<(usize, usize, usize)> {
     best
 }
 
-fn nearest(shift: f64, length: usize, padding: Padding) -> Vec<Option<usize>> {
-    let axis = Axis::new(length, padding);
-    let mut coordinate = shift + 0.5;
-    let mut at = |_| {
-        let here = coordinate;
-        coordinate += 1.0;
-        here
-    };
-    // Steps through the padding, too, so that the sums round alike.
-    let padded: Vec<f64> = (0..axis.pad + axis.length).map(&mut at).collect();
-    padded[axis.pad as usize..]
-        .iter()
-        .map(|c| axis.holds(*c).then(|| axis.index(c.floor() as i64)))
-        .collect()
-}
-
 /// Source `x' = x + factor (y − pad)`: the top edge stays where it is. With `mirror`, the bottom edge.
 pub(crate) fn shear_x(image: &RgbImage, factor: f64, mirror: bool, padding: Padding) -> RgbImage {
     if mirror {
@@ -150,20 +98,28 @@ pub(crate) fn shear_x(image: &RgbImage, factor: f64, mirror: bool, padding: Padd
         return frame::upside_down(&turned);
     }
     let axis = Axis::new(image.width(), padding);
-    let (pad, width) = (axis.pad as f64, image.width());
+    let (pad, width) = (axis.pad(), image.width());
     let offset = -factor * pad;
     let mut pixels = vec![0; image.pixels().len()];
     vectorised(
         #[inline(always)]
         || {
+            let source = wide(image);
             for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-                let row = image.row(y).as_chunks::<3>().0;
+                let row = &source[y * width..(y + 1) * width];
+                let out = out.as_chunks_mut::<3>().0;
                 let down = y as f64 + pad + 0.5;
-                for (x, to) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-                    let source = (x as f64 + pad + 0.5) + factor * down + offset;
+                let at = |x: usize| (x as f64 + pad + 0.5) + factor * down + offset;
+                let inner = span(width, |x| at(x) - 0.5, axis.inside());
+                for x in inner.clone() {
+                    let (first, d) = axis.split_inside(at(x) - 0.5);
                     // The source row is a pixel's centre, where the kernel's other rows have weight zero.
-                    if axis.holds(source) {
-                        *to = along(row, source, axis, |row, at| row[at]);
+                    out[x] = level(cubic(four(row, first), d));
+                }
+                for x in (0..inner.start).chain(inner.end..width) {
+                    if axis.holds(at(x)) {
+                        let (taps, d) = axis.taps(at(x) - 0.5);
+                        out[x] = level(cubic(taps.map(|tap| row[tap]), d));
                     }
                 }
             }
@@ -179,18 +135,28 @@ pub(crate) fn shear_y(image: &RgbImage, factor: f64, mirror: bool, padding: Padd
         return frame::mirror(&turned);
     }
     let axis = Axis::new(image.height(), padding);
-    let (pad, width) = (axis.pad as f64, image.width());
+    let (pad, width) = (axis.pad(), image.width());
     let offset = -factor * pad;
-    let source_pixels = image.pixels().as_chunks::<3>().0;
     let mut pixels = vec![0; image.pixels().len()];
     vectorised(
         #[inline(always)]
         || {
+            let source = wide(image);
             for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-                for (x, to) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-                    let source = factor * (x as f64 + pad + 0.5) + (y as f64 + pad + 0.5) + offset;
-                    if axis.holds(source) {
-                        *to = column(source_pixels, x, width, source, axis);
+                let out = out.as_chunks_mut::<3>().0;
+                let at =
+                    |x: usize| factor * (x as f64 + pad + 0.5) + (y as f64 + pad + 0.5) + offset;
+                let inner = span(width, |x| at(x) - 0.5, axis.inside());
+                for x in inner.clone() {
+                    let (first, d) = axis.split_inside(at(x) - 0.5);
+                    let taps = [0, 1, 2, 3].map(|k| source[(first + k) * width + x]);
+                    out[x] = level(cubic(taps, d));
+                }
+                // A row beyond the image repeats the value before it, which for a single column is what clamping does.
+                for x in (0..inner.start).chain(inner.end..width) {
+                    if axis.holds(at(x)) {
+                        let (taps, d) = axis.taps(at(x) - 0.5);
+                        out[x] = level(cubic(taps.map(|tap| source[tap * width + x]), d));
                     }
                 }
             }
@@ -199,39 +165,11 @@ pub(crate) fn shear_y(image: &RgbImage, factor: f64, mirror: bool, padding: Padd
     RgbImage::raw(image.width(), image.height(), pixels)
 }
 
-/// The kernel along one row.
+/// Four pixels beside each other.
 #[inline(always)]
-fn along(
-    row: &[[u8; 3]],
-    source: f64,
-    axis: Axis,
-    pixel: impl Fn(&[[u8; 3]], usize) -> [u8; 3],
-) -> [u8; 3] {
-    let source = source - 0.5;
-    let first = source.floor();
-    let d = source - first;
-    let first = first as i64;
-    let inside = first - 1 - axis.pad;
-    let taps: [[u8; 3]; 4] = if inside >= 0 && inside + 3 < axis.length {
-        let at = inside as usize;
-        std::array::from_fn(|k| pixel(row, at + k))
-    } else {
-        // Inside of its range the kernel clamps the columns of an image that is not reflected.
-        std::array::from_fn(|k| pixel(row, axis.index(first - 1 + k as i64)))
-    };
-    std::array::from_fn(|c| cubic(taps.map(|t| f64::from(t[c])), d) as u8)
-}
-
-/// The kernel along one column. A row beyond the image repeats the value before it, which for a single column is what clamping does.
-#[inline(always)]
-fn column(pixels: &[[u8; 3]], x: usize, width: usize, source: f64, axis: Axis) -> [u8; 3] {
-    let source = source - 0.5;
-    let first = source.floor();
-    let d = source - first;
-    let first = first as i64;
-    let taps: [[u8; 3]; 4] =
-        std::array::from_fn(|k| pixels[axis.index(first - 1 + k as i64) * width + x]);
-    std::array::from_fn(|c| cubic(taps.map(|t| f64::from(t[c])), d) as u8)
+fn four(row: &[Pixel], first: usize) -> [Pixel; 4] {
+    let taps = &row[first..first + 4];
+    [taps[0], taps[1], taps[2], taps[3]]
 }
 
 /// Turns counter-clockwise about the centre; the size stays.
@@ -249,28 +187,39 @@ pub(crate) fn rotate(image: &RgbImage, degrees: f64, padding: Padding) -> RgbIma
         return frame::quarter_turns(image, if angle == 90.0 { 1 } else { 3 });
     }
     let (columns, rows) = (Axis::new(width, padding), Axis::new(height, padding));
-    let pad = columns.pad as f64;
-    let radians = -angle.to_radians();
-    let (sin, cos) = (decimals(radians.sin()), decimals(radians.cos()));
-    let (a, b, d, e) = (cos, sin, -sin, cos);
-    let (cx, cy) = (
-        (width as f64 + 2.0 * pad) / 2.0,
-        (height as f64 + 2.0 * pad) / 2.0,
-    );
-    let c = a * -cx + b * -cy + 0.0 + cx;
-    let f = d * -cx + e * -cy + 0.0 + cy;
-    let source = image.pixels().as_chunks::<3>().0;
+    let pad = columns.pad();
+    let [a, b, c, d, e, f] = rotation(angle, [width as f64 + 2.0 * pad, height as f64 + 2.0 * pad]);
     let mut pixels = vec![0; image.pixels().len()];
     vectorised(
         #[inline(always)]
         || {
+            let source = wide(image);
             for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
+                let out = out.as_chunks_mut::<3>().0;
                 let down = y as f64 + pad + 0.5;
-                for (x, to) in out.as_chunks_mut::<3>().0.iter_mut().enumerate() {
-                    let right = x as f64 + pad + 0.5;
-                    let (xin, yin) = (a * right + b * down + c, d * right + e * down + f);
+                let right = |x: usize| x as f64 + pad + 0.5;
+                let xin = |x: usize| a * right(x) + b * down + c;
+                let yin = |x: usize| d * right(x) + e * down + f;
+                let across = span(width, |x| xin(x) - 0.5, columns.inside());
+                let along = span(width, |x| yin(x) - 0.5, rows.inside());
+                let start = across.start.max(along.start);
+                let inner = start..across.end.min(along.end).max(start);
+                for x in inner.clone() {
+                    let (left, dx) = columns.split_inside(xin(x) - 0.5);
+                    let (top, dy) = rows.split_inside(yin(x) - 0.5);
+                    let lines =
+                        [0, 1, 2, 3].map(|k| cubic(four(&source, (top + k) * width + left), dx));
+                    out[x] = level(cubic(lines, dy));
+                }
+                for x in (0..inner.start).chain(inner.end..width) {
+                    let (xin, yin) = (xin(x), yin(x));
                     if columns.holds(xin) && rows.holds(yin) {
-                        *to = both(source, width, [xin, yin], [columns, rows]);
+                        let (across, dx) = columns.taps(xin - 0.5);
+                        let (along, dy) = rows.taps(yin - 0.5);
+                        let lines = along.map(|row| {
+                            cubic(across.map(|column| source[row * width + column]), dx)
+                        });
+                        out[x] = level(cubic(lines, dy));
                     }
                 }
             }
@@ -279,43 +228,15 @@ pub(crate) fn rotate(image: &RgbImage, degrees: f64, padding: Padding) -> RgbIma
     RgbImage::raw(width, height, pixels)
 }
 
-/// The kernel along four rows, then down the four results.
-#[inline(always)]
-fn both(pixels: &[[u8; 3]], width: usize, at: [f64; 2], [columns, rows]: [Axis; 2]) -> [u8; 3] {
-    let [x, y] = at.map(|v| v - 0.5);
-    let (left, top) = (x.floor(), y.floor());
-    let (dx, dy) = (x - left, y - top);
-    let (left, top) = (left as i64 - 1, top as i64 - 1);
-    let from = left - columns.pad;
-    let inside = from >= 0 && from + 3 < columns.length;
-    // Four lanes for three channels: one vector.
-    let mut lines = [[0.0_f64; 4]; 4];
-    for (k, line) in lines.iter_mut().enumerate() {
-        let row = rows.index(top + k as i64) * width;
-        let taps: [[u8; 3]; 4] = if inside {
-            let start = row + from as usize;
-            let four = &pixels[start..start + 4];
-            [four[0], four[1], four[2], four[3]]
-        } else {
-            std::array::from_fn(|j| pixels[row + columns.index(left + j as i64)])
-        };
-        *line = cubic_lanes(
-            taps.map(|[r, g, b]| [f64::from(r), f64::from(g), f64::from(b), 0.0]),
-            dx,
-        );
-    }
-    let [r, g, b, _] = cubic_lanes(lines, dy);
-    [r as u8, g as u8, b as u8]
-}
-
-/// [`cubic`] in four lanes.
-#[inline(always)]
-fn cubic_lanes([v1, v2, v3, v4]: [[f64; 4]; 4], d: f64) -> [f64; 4] {
-    let mut out = [0.0; 4];
-    for i in 0..4 {
-        out[i] = cubic([v1[i], v2[i], v3[i], v4[i]], d);
-    }
-    out
+/// The six numbers by which Pillow turns an image of this (padded) size: `x' = a x + b y + c`, `y' = d x + e y + f`.
+pub(crate) fn rotation(degrees: f64, [width, height]: [f64; 2]) -> [f64; 6] {
+    let radians = -degrees.to_radians();
+    let (sin, cos) = (decimals(radians.sin()), decimals(radians.cos()));
+    let (a, b, d, e) = (cos, sin, -sin, cos);
+    let (cx, cy) = (width / 2.0, height / 2.0);
+    let c = a * -cx + b * -cy + 0.0 + cx;
+    let f = d * -cx + e * -cy + 0.0 + cy;
+    [a, b, c, d, e, f]
 }
 
 /// Rounded to 15 decimals, as Python's `round(x, 15)`.
@@ -337,16 +258,6 @@ mod tests {
             (state >> 24) as u8
         });
         RgbImage::new(width, height, pixels.collect()).unwrap()
-    }
-
-    #[test]
-    fn reflection_is_a_triangle_wave() {
-        let found: Vec<usize> = (-5..9).map(|at| reflect(at, 4)).collect();
-        assert_eq!(
-            found,
-            [1, 2, 3, 2, 1, 0, 1, 2, 3, 2, 1, 0, 1, 2][..].to_vec()
-        );
-        assert_eq!(reflect(-7, 1), 0);
     }
 
     #[test]

@@ -7,12 +7,59 @@ use firetender_uncertainty::lanes::vectorised;
 
 use crate::{RgbImage, compat::ResizeOrder};
 
-const BITS: u32 = 22;
+pub(crate) const BITS: u32 = 22;
 
-/// Weights of one output position: where they begin, and as many as there are.
+/// Weights of one output position: the first input position, and where its weights stand in [`Kernels::weights`].
 struct Kernel {
     first: usize,
+    from: usize,
+    to: usize,
+}
+
+/// The kernels of an axis.
+pub(crate) struct Kernels {
+    each: Vec<Kernel>,
     weights: Vec<i32>,
+}
+
+impl Kernels {
+    /// Weights in fixed point ([`BITS`]) for every one of `to` positions, from `from`.
+    pub(crate) fn new(from: usize, to: usize) -> Self {
+        let scale = from as f64 / to as f64;
+        let filter = scale.max(1.0);
+        let support = 2.0 * filter;
+        let inverse = 1.0 / filter;
+        let (mut each, mut weights) = (Vec::with_capacity(to), vec![]);
+        let mut exact: Vec<f64> = vec![];
+        for i in 0..to {
+            let centre = (i as f64 + 0.5) * scale;
+            // Casts truncate and stop at zero.
+            let first = (centre - support + 0.5) as usize;
+            let last = ((centre + support + 0.5) as usize).min(from);
+            exact.clear();
+            exact.extend((first..last).map(|j| cubic((j as f64 - centre + 0.5) * inverse)));
+            let sum: f64 = exact.iter().sum();
+            let start = weights.len();
+            weights.extend(exact.iter().map(|w| {
+                let w = if sum == 0.0 { *w } else { w / sum };
+                let scaled = w * f64::from(1 << BITS);
+                (if w < 0.0 { scaled - 0.5 } else { scaled + 0.5 }) as i32
+            }));
+            each.push(Kernel {
+                first,
+                from: start,
+                to: weights.len(),
+            });
+        }
+        Self { each, weights }
+    }
+
+    /// The first input position and the weights of each output position.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &[i32])> {
+        self.each
+            .iter()
+            .map(|kernel| (kernel.first, &self.weights[kernel.from..kernel.to]))
+    }
 }
 
 fn cubic(x: f64) -> f64 {
@@ -27,85 +74,88 @@ fn cubic(x: f64) -> f64 {
     }
 }
 
-fn kernels(from: usize, to: usize) -> Vec<Kernel> {
-    let scale = from as f64 / to as f64;
-    let filter = scale.max(1.0);
-    let support = 2.0 * filter;
-    let inverse = 1.0 / filter;
-    (0..to)
-        .map(|i| {
-            let centre = (i as f64 + 0.5) * scale;
-            // Casts truncate and stop at zero.
-            let first = (centre - support + 0.5) as usize;
-            let last = ((centre + support + 0.5) as usize).min(from);
-            let mut weights: Vec<f64> = (first..last)
-                .map(|j| cubic((j as f64 - centre + 0.5) * inverse))
-                .collect();
-            let sum: f64 = weights.iter().sum();
-            if sum != 0.0 {
-                weights.iter_mut().for_each(|w| *w /= sum);
-            }
-            let fixed = weights.iter().map(|w| {
-                let scaled = w * f64::from(1 << BITS);
-                (if *w < 0.0 { scaled - 0.5 } else { scaled + 0.5 }) as i32
-            });
-            Kernel {
-                first,
-                weights: fixed.collect(),
-            }
-        })
-        .collect()
-}
-
 #[inline(always)]
 fn level(sum: i32) -> u8 {
     (sum >> BITS).clamp(0, 255) as u8
 }
 
 fn horizontal(image: &RgbImage, width: usize) -> RgbImage {
-    let kernels = kernels(image.width(), width);
+    let kernels = Kernels::new(image.width(), width);
     let mut pixels = vec![0; 3 * width * image.height()];
-    // Most kernels have four taps or a few more: the sums stay in registers.
-    for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-        let row = image.row(y).as_chunks::<3>().0;
-        for (to, kernel) in out.as_chunks_mut::<3>().0.iter_mut().zip(&kernels) {
-            let mut sums = [1_i32 << (BITS - 1); 3];
-            let taps = &row[kernel.first..kernel.first + kernel.weights.len()];
-            for (pixel, weight) in taps.iter().zip(&kernel.weights) {
-                for (sum, x) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(*x) * weight;
+    vectorised(
+        #[inline(always)]
+        || {
+            let mut row = vec![[0; 4]; image.width()];
+            for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
+                // Four lanes a pixel: one vector.
+                for (to, [r, g, b]) in row.iter_mut().zip(image.row(y).as_chunks::<3>().0) {
+                    *to = [*r, *g, *b, 0];
+                }
+                let out = out.as_chunks_mut::<3>().0;
+                for (to, (first, weights)) in out.iter_mut().zip(kernels.iter()) {
+                    let mut sums = [1_i32 << (BITS - 1); 4];
+                    for (pixel, weight) in row[first..first + weights.len()].iter().zip(weights) {
+                        for (sum, x) in sums.iter_mut().zip(pixel) {
+                            *sum += i32::from(*x) * weight;
+                        }
+                    }
+                    let [r, g, b, _] = sums.map(level);
+                    *to = [r, g, b];
                 }
             }
-            *to = sums.map(level);
-        }
-    }
+        },
+    );
     RgbImage::raw(width, image.height(), pixels)
 }
 
+/// Bytes of a row whose sums stay in registers.
+const BLOCK: usize = 64;
+
 fn vertical(image: &RgbImage, height: usize) -> RgbImage {
     let stride = 3 * image.width();
+    let kernels = Kernels::new(image.height(), height);
     let mut pixels = vec![0; stride * height];
-    let mut sums = vec![0_i32; stride];
-    for (out, kernel) in pixels
-        .chunks_exact_mut(stride)
-        .zip(kernels(image.height(), height))
-    {
-        vectorised(
-            #[inline(always)]
-            || {
-                sums.fill(1 << (BITS - 1));
-                for (j, weight) in kernel.weights.iter().enumerate() {
-                    for (sum, x) in sums.iter_mut().zip(image.row(kernel.first + j)) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (out, (first, weights)) in pixels.chunks_exact_mut(stride).zip(kernels.iter()) {
+                let source = &image.pixels()[first * stride..(first + weights.len()) * stride];
+                let mut at = 0;
+                while at + BLOCK <= stride {
+                    let mut sums = [1_i32 << (BITS - 1); BLOCK];
+                    for (row, weight) in source.chunks_exact(stride).zip(weights) {
+                        for (sum, x) in sums.iter_mut().zip(&row[at..at + BLOCK]) {
+                            *sum += i32::from(*x) * weight;
+                        }
+                    }
+                    for (to, sum) in out[at..at + BLOCK].iter_mut().zip(sums) {
+                        *to = level(sum);
+                    }
+                    at += BLOCK;
+                }
+                let mut sums = [1_i32 << (BITS - 1); BLOCK];
+                for (row, weight) in source.chunks_exact(stride).zip(weights) {
+                    for (sum, x) in sums.iter_mut().zip(&row[at..]) {
                         *sum += i32::from(*x) * weight;
                     }
                 }
-                for (to, sum) in out.iter_mut().zip(&sums) {
-                    *to = level(*sum);
+                for (to, sum) in out[at..].iter_mut().zip(sums) {
+                    *to = level(sum);
                 }
-            },
-        );
-    }
+            }
+        },
+    );
     RgbImage::raw(image.width(), height, pixels)
+}
+
+/// Whether the vertical pass comes first.
+pub(crate) fn vertical_first(
+    [w, h]: [usize; 2],
+    [width, height]: [usize; 2],
+    order: ResizeOrder,
+) -> bool {
+    let shrink = |from: usize, to: usize| from as i64 - to as i64;
+    order == ResizeOrder::Pillow13 && h > height && shrink(h, height) > 2 * shrink(w, width)
 }
 
 /// The image at another size.
@@ -116,9 +166,7 @@ pub(crate) fn resize(
     order: ResizeOrder,
 ) -> RgbImage {
     let (w, h) = (image.width(), image.height());
-    let shrink = |from: usize, to: usize| from as i64 - to as i64;
-    let vertical_first =
-        order == ResizeOrder::Pillow13 && h > height && shrink(h, height) > 2 * shrink(w, width);
+    let vertical_first = vertical_first([w, h], [width, height], order);
     match (w == width, h == height) {
         (true, true) => image.clone(),
         (false, true) => horizontal(image, width),
@@ -149,9 +197,9 @@ mod tests {
     #[test]
     fn weights_sum_to_one_in_fixed_point() {
         for (from, to) in [(224, 32), (7, 50), (3, 2), (1, 9), (1000, 1)] {
-            for kernel in kernels(from, to) {
-                let sum: i64 = kernel.weights.iter().map(|w| i64::from(*w)).sum();
-                let slack = kernel.weights.len() as i64;
+            for (_, weights) in Kernels::new(from, to).iter() {
+                let sum: i64 = weights.iter().map(|w| i64::from(*w)).sum();
+                let slack = weights.len() as i64;
                 assert!((sum - (1 << BITS)).abs() <= slack, "{from} to {to}: {sum}");
             }
         }

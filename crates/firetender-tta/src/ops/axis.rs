@@ -72,8 +72,8 @@ impl Axis {
 
     /// Coordinates (less one half) from the first up to the second have all four pixels in the image.
     #[inline(always)]
-    pub(crate) fn inside(self) -> (f64, f64) {
-        ((self.pad + 1) as f64, (self.pad + self.length - 2) as f64)
+    pub(crate) fn inside(self) -> [f64; 2] {
+        [(self.pad + 1) as f64, (self.pad + self.length - 2) as f64]
     }
 
     /// [`Axis::taps`] for a coordinate [`Axis::inside`]: the first of the four pixels.

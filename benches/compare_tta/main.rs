@@ -1,14 +1,15 @@
 //! Image operations beside Pillow and the greedy search beside NumPy, on the same images and the same predictions, in the same run:
-//! `cargo run --release -p firetender-benches --bin compare_tta -- --python PYTHON [ops] [s] [s2] [m]`.
+//! `cargo run --release -p firetender-benches --bin compare_tta -- --python PYTHON [ops] [recipes] [s] [s2] [m] [l] [xl]`.
 //!
-//! The pools are drawn by `benches/peer/tta.py` (the specification's synth), so that both sides read one file. The picks have to agree before any time is
-//! printed; operations are held to Pillow by golden files. Every time is a median.
+//! The pools are drawn by `benches/peer/tta.py` (the specification's synth), so that both sides read one file. The picks, and the bytes of every
+//! operation, have to agree before any time is printed. Every time is a median.
 
 #![expect(clippy::print_stdout, reason = "results go to standard output")]
 #![expect(clippy::print_stderr, reason = "the error goes to standard error")]
 
+mod images;
+
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
@@ -17,18 +18,17 @@ use std::{
 
 use clap::Parser;
 use firetender_measure::{Failure, Median};
-use firetender_tta::{
-    Candidates, Compat, GreedySearch, Mode, Padding, ReadOptions, ResolvedOp, RgbImage,
-};
+use firetender_tta::{Candidates, GreedySearch, Mode, ReadOptions};
 use serde::Deserialize;
 
 /// Firetender beside Pillow and NumPy.
 #[derive(Parser)]
 struct Arguments {
-    /// What: ops, and pools s (40 x 1000 x 10), s2 (30 x 600 x 100), m (1101 x 5000 x 10), l (1101 x 5000 x 100).
-    #[arg(default_values = ["ops", "s", "s2"])]
+    /// What: ops (one by one), recipes (three operations), and pools s (40 x 1000 x 10), s2 (30 x 600 x 100), m (1101 x 5000 x 10),
+    /// l (1101 x 5000 x 100), xl (64 x 25000 x 1000, read anew at every step).
+    #[arg(default_values = ["ops", "recipes", "s", "s2"])]
     what: Vec<String>,
-    /// A Python with NumPy and Pillow; pools have to be there already without it.
+    /// A Python with NumPy, Pillow and torchvision; pools have to be there already without it.
     #[arg(long)]
     python: Option<PathBuf>,
     /// Threads of ours; theirs is one.
@@ -40,6 +40,9 @@ struct Arguments {
     /// Leave out the peer's search.
     #[arg(long)]
     alone: bool,
+    /// Mebibytes of predictions that the search may keep in memory.
+    #[arg(long)]
+    memory: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -47,12 +50,6 @@ struct Theirs {
     picks: Vec<usize>,
     scores: Vec<f64>,
     seconds: Vec<f64>,
-    versions: String,
-}
-
-#[derive(Deserialize)]
-struct Ops {
-    seconds: BTreeMap<String, f64>,
     versions: String,
 }
 
@@ -72,17 +69,22 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         .build_global()?;
     for what in &arguments.what {
         match what.as_str() {
-            "ops" => ops(arguments)?,
+            "ops" => images::ops(arguments)?,
+            "recipes" => images::recipes(arguments)?,
             "s" => search(arguments, "s", [40, 1000, 10], 30, 30)?,
             "s2" => search(arguments, "s2", [30, 600, 100], 15, 15)?,
             "m" => search(arguments, "m", [1101, 5000, 10], 100, 2)?,
             "l" => search(arguments, "l", [1101, 5000, 100], 100, 1)?,
-            other => return Err(format!("{other}: expected ops, s, s2, m or l").into()),
+            "xl" => search(arguments, "xl", [64, 25_000, 1000], 5, 1)?,
+            other => {
+                return Err(format!("{other}: expected ops, recipes, s, s2, m, l or xl").into());
+            }
         }
     }
     Ok(())
 }
 
+/// What the peer prints; nothing without a Python.
 fn python(arguments: &Arguments, words: &[&str]) -> Result<Option<String>, Failure> {
     let Some(python) = &arguments.python else {
         return Ok(None);
@@ -123,7 +125,10 @@ fn search(
     let candidates = Candidates::read(
         folder.join("pool.npy"),
         folder.join("labels.npy"),
-        &ReadOptions::default(),
+        &ReadOptions {
+            memory: arguments.memory.map(|mebibytes| mebibytes << 20),
+            ..ReadOptions::default()
+        },
     )?;
     let loading = begun.elapsed().as_secs_f64();
     let run = GreedySearch::new(steps);
@@ -151,7 +156,7 @@ fn search(
             }
         }
     }
-    let runs = if b * n * c > 10_000_000 { 1 } else { 9 };
+    let runs = if b * n * c > 100_000_000 { 1 } else { 9 };
     let time = |search: &GreedySearch| -> Result<Median, Failure> {
         let mut seconds = vec![];
         for _ in 0..runs {
@@ -174,7 +179,10 @@ fn search(
         passes as f64 / (steps * b) as f64,
         refined as f64 / (steps * b) as f64,
     );
-    if runs > 1 {
+    if let Some(peak) = peak_memory() {
+        println!("  peak memory of the process: {peak} MiB");
+    }
+    if runs > 1 && b * n * c < 10_000_000 {
         let full = time(&run.clone().with_mode(Mode::Full))?;
         println!("  without screening: {:.4} s", full.value);
     }
@@ -192,87 +200,10 @@ fn search(
     Ok(())
 }
 
-fn ops(arguments: &Arguments) -> Result<(), Failure> {
-    let theirs: Option<Ops> = python(arguments, &["ops"])?
-        .map(|text| serde_json::from_str(&text))
-        .transpose()?;
-    if let Some(theirs) = &theirs {
-        println!("one image, one thread, microseconds; {}", theirs.versions);
-    }
-    let black = Compat::pillow_13().with_padding(Padding::Black);
-    let reflect = Compat::pillow_13();
-    for side in [32, 224] {
-        let mut state = 12_345_u32;
-        let noise = (0..3 * side * side).map(|_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as u8
-        });
-        let image = RgbImage::new(side, side, noise.collect())?;
-        let small = side * 3 / 4;
-        let cases = [
-            (
-                "shear_x",
-                ResolvedOp::ShearX {
-                    factor: 0.3,
-                    mirror: false,
-                },
-                black,
-            ),
-            ("rotate", ResolvedOp::Rotate { degrees: 25.0 }, black),
-            (
-                "rotate_reflected",
-                ResolvedOp::Rotate { degrees: 25.0 },
-                reflect,
-            ),
-            ("translate_x", ResolvedOp::TranslateX { pixels: 7.3 }, black),
-            (
-                "auto_contrast",
-                ResolvedOp::AutoContrast { cutoff: 5.0 },
-                black,
-            ),
-            ("solarize", ResolvedOp::Solarize { threshold: 100.0 }, black),
-            ("posterize", ResolvedOp::Posterize { bits: 4 }, black),
-            ("contrast", ResolvedOp::Contrast { factor: 1.7 }, black),
-            ("color", ResolvedOp::Color { factor: 1.7 }, black),
-            ("brightness", ResolvedOp::Brightness { factor: 1.7 }, black),
-            ("sharpness", ResolvedOp::Sharpness { factor: 1.7 }, black),
-            ("equalize", ResolvedOp::Equalize, black),
-            ("invert", ResolvedOp::Invert, black),
-            (
-                "resize",
-                ResolvedOp::Resize {
-                    width: small,
-                    height: small,
-                },
-                black,
-            ),
-        ];
-        let mut ratios = vec![];
-        for (name, op, compat) in cases {
-            let begun = Instant::now();
-            op.apply(&image, &compat)?;
-            let count = (0.01 / begun.elapsed().as_secs_f64().max(1e-7)) as usize + 1;
-            let mut seconds = vec![];
-            for _ in 0..15 {
-                let begun = Instant::now();
-                for _ in 0..count {
-                    std::hint::black_box(op.apply(std::hint::black_box(&image), &compat)?);
-                }
-                seconds.push(begun.elapsed().as_secs_f64() / count as f64);
-            }
-            let ours = Median::of(&seconds).value;
-            let key = format!("{name} {side}");
-            let beside = theirs.as_ref().and_then(|t| t.seconds.get(&key));
-            let text = beside.map_or_else(String::new, |theirs| {
-                ratios.push(theirs / ours);
-                format!("  {:9.2}  {:5.1} x", 1e6 * theirs, theirs / ours)
-            });
-            println!("  {key:22} {:9.2}{text}", 1e6 * ours);
-        }
-        if !ratios.is_empty() {
-            let mean = ratios.iter().map(|r| r.ln()).sum::<f64>() / ratios.len() as f64;
-            println!("  {side} x {side}: {:.1} x, geometric mean", mean.exp());
-        }
-    }
-    Ok(())
+/// What the system says of this process, in mebibytes.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes / 1024)
 }

@@ -1,26 +1,28 @@
 """The Python side of compare_tta: Pillow's operations, and a fair NumPy rewrite of the greedy search with Newton's method.
 
-    python tta.py ops                        seconds of each operation on 32 x 32 and 224 x 224, as JSON
+    python tta.py ops                        seconds of each operation on 32 x 32 and 224 x 224, and sums of their bytes, as JSON
+    python tta.py recipes                    seconds an image of torchvision's RandAugment with three operations, as JSON
     python tta.py pool B N C FOLDER          writes pool.npy and labels.npy (synth of the specification, seed 0)
     python tta.py search FOLDER STEPS        picks, scores and seconds a step, as JSON
 
-One thread: set OMP_NUM_THREADS=1. Needs NumPy, and Pillow for the operations.
+One thread: set OMP_NUM_THREADS=1. Needs NumPy, Pillow for the operations, and torchvision for recipes.
 """
 import json
 import os
 import statistics
 import sys
 import time
+import zlib
 
 import numpy as np
 
 
-def synth(B, N, C, seed):
+def synth(B, N, C, seed, out=None):
     rng = np.random.default_rng(seed)
     y = rng.integers(0, C, N)
     base = rng.standard_normal((N, C)) * 1.2
     base[np.arange(N), y] += 2.0
-    out = np.empty((B, N, C), np.float32)
+    out = np.empty((B, N, C), np.float32) if out is None else out
     for b in range(B):
         q = rng.uniform(0.3, 2.0)
         c = rng.standard_normal(C)
@@ -69,17 +71,60 @@ def search(folder, steps):
     print(json.dumps({"picks": picks, "scores": scores, "seconds": seconds, "versions": "NumPy " + np.__version__}))
 
 
+def noise(side):
+    state, found = 12345, bytearray()
+    for _ in range(3 * side * side):
+        state = (state * 1664525 + 1013904223) % 2**32
+        found.append(state >> 24)
+    return np.frombuffer(bytes(found), np.uint8).reshape(side, side, 3)
+
+
+def seconds(work):
+    """The median of fifteen times ten milliseconds."""
+    once = time.perf_counter()
+    work()
+    count = max(1, int(0.01 / max(time.perf_counter() - once, 1e-7)))
+    times = []
+    for _ in range(15):
+        start = time.perf_counter()
+        for _ in range(count):
+            work()
+        times.append((time.perf_counter() - start) / count)
+    return statistics.median(times)
+
+
+def recipes():
+    """torchvision's v2 pipeline on one image at a time, so that each has draws of its own: uint8 tensors, and Pillow's images."""
+    import torch
+    import torchvision
+    from PIL import Image
+    from torchvision.transforms import v2
+
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    augment = v2.RandAugment(num_ops=3, magnitude=9)
+    found = {}
+    for side in (32, 224):
+        array = noise(side)
+        tensor, image = torch.from_numpy(array.copy()).permute(2, 0, 1).contiguous(), Image.fromarray(array)
+
+        def many(what):
+            for _ in range(200):
+                augment(what)
+
+        found[f"v2.RandAugment(3) of a tensor {side}"] = seconds(lambda: many(tensor)) / 200
+        found[f"v2.RandAugment(3) of a Pillow image {side}"] = seconds(lambda: many(image)) / 200
+    versions = f"torchvision {torchvision.__version__}, torch {torch.__version__}"
+    print(json.dumps({"seconds": found, "versions": versions}))
+
+
 def ops():
     import PIL
     from PIL import Image, ImageEnhance, ImageOps
 
-    found = {}
+    found, sums = {}, {}
     for side in (32, 224):
-        state, noise = 12345, bytearray()
-        for _ in range(3 * side * side):
-            state = (state * 1664525 + 1013904223) % 2**32
-            noise.append(state >> 24)
-        array = np.frombuffer(bytes(noise), np.uint8).reshape(side, side, 3)
+        array = noise(side)
         image = Image.fromarray(array)
         reflected = Image.fromarray(np.pad(array, ((31, 31), (31, 31), (0, 0)), mode="reflect"))
         box = (31, 31, 31 + side, 31 + side)
@@ -89,6 +134,7 @@ def ops():
 
         cases = {
             "shear_x": lambda: shear(0.3),
+            "shear_y": lambda: image.transform(image.size, Image.AFFINE, (1, 0, 0, 0.3, 1, 0), Image.BICUBIC),
             "rotate": lambda: image.rotate(25.0, resample=Image.BICUBIC),
             # The reference's way on CIFAR: the padded image, and a crop.
             "rotate_reflected": lambda: reflected.rotate(25.0, resample=Image.BICUBIC).crop(box),
@@ -105,25 +151,24 @@ def ops():
             "resize": lambda: image.resize((side * 3 // 4, side * 3 // 4), Image.BICUBIC),
         }
         for name, work in cases.items():
-            once = time.perf_counter()
-            work()
-            count = max(1, int(0.01 / max(time.perf_counter() - once, 1e-7)))
-            times = []
-            for _ in range(15):
-                start = time.perf_counter()
-                for _ in range(count):
-                    work()
-                times.append((time.perf_counter() - start) / count)
-            found[f"{name} {side}"] = statistics.median(times)
-    print(json.dumps({"seconds": found, "versions": "Pillow " + PIL.__version__}))
+            sums[f"{name} {side}"] = zlib.adler32(work().tobytes())
+            found[f"{name} {side}"] = seconds(work)
+    print(json.dumps({"seconds": found, "sums": sums, "versions": "Pillow " + PIL.__version__}))
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "ops":
         ops()
+    elif sys.argv[1] == "recipes":
+        recipes()
     elif sys.argv[1] == "pool":
-        logs, y = synth(*map(int, sys.argv[2:5]), 0)
-        np.save(os.path.join(sys.argv[5], "pool.npy"), logs)
+        B, N, C = map(int, sys.argv[2:5])
+        path = os.path.join(sys.argv[5], "pool.npy")
+        # Written as it is drawn, since the largest does not fit into memory.
+        out = np.lib.format.open_memmap(path + ".part", mode="w+", dtype=np.float32, shape=(B, N, C))
+        _, y = synth(B, N, C, 0, out)
+        out.flush()
+        os.rename(path + ".part", path)
         np.save(os.path.join(sys.argv[5], "labels.npy"), y)
     else:
         search(sys.argv[2], int(sys.argv[3]))

@@ -1,7 +1,7 @@
 //! Colour images of 8 bits a channel, on the host.
 //!
 //! Image operations are exact to the byte, and their reference is Pillow, so they work on bytes and not on tensors. A finished
-//! batch becomes a tensor in one call ([`batch`]).
+//! batch becomes a tensor in one call ([`batch`]). Images that are on a device already are augmented there ([`crate::apply_batch`]).
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
@@ -174,7 +174,7 @@ impl Normalisation {
     }
 
     /// Networks that expect one or three channels.
-    fn check(&self) -> Result<(), TtaError> {
+    pub(crate) fn check(&self) -> Result<(), TtaError> {
         let fine = self.mean.len() == self.std.len()
             && [1, 3].contains(&self.mean.len())
             && self.std.iter().all(|s| *s > 0.0 && s.is_finite())
@@ -210,6 +210,22 @@ pub fn batch(
     device: &Device,
 ) -> Result<Tensor<4>, TtaError> {
     normalisation.check()?;
+    // One table a channel: 256 values are all there are.
+    let tables: Vec<[f32; 256]> = normalisation
+        .mean
+        .iter()
+        .zip(&normalisation.std)
+        .map(|(mean, std)| std::array::from_fn(|x| (x as f32 / 255.0 - mean) / std))
+        .collect();
+    planes(images, &tables, device)
+}
+
+/// Each channel of images of one size through its table, as planes.
+pub(crate) fn planes(
+    images: &[RgbImage],
+    tables: &[[f32; 256]],
+    device: &Device,
+) -> Result<Tensor<4>, TtaError> {
     let first = images.first().ok_or(TtaError::Empty { what: "images" })?;
     let (width, height) = (first.width, first.height);
     if let Some(at) = images
@@ -223,20 +239,13 @@ pub fn batch(
             expected: format!("{width} × {height}, as the first"),
         });
     }
-    let (channels, area) = (normalisation.mean.len(), width * height);
-    // One table a channel: 256 values are all there are.
-    let tables: Vec<[f32; 256]> = normalisation
-        .mean
-        .iter()
-        .zip(&normalisation.std)
-        .map(|(mean, std)| std::array::from_fn(|x| (x as f32 / 255.0 - mean) / std))
-        .collect();
+    let (channels, area) = (tables.len(), width * height);
     let mut values = vec![0.0_f32; images.len() * channels * area];
     values
         .par_chunks_mut(channels * area)
         .zip(images)
         .for_each(|(out, image)| {
-            for (channel, (plane, table)) in out.chunks_mut(area).zip(&tables).enumerate() {
+            for (channel, (plane, table)) in out.chunks_mut(area).zip(tables).enumerate() {
                 for (to, from) in plane.iter_mut().zip(image.pixels.chunks_exact(3)) {
                     *to = table[usize::from(from[channel])];
                 }

@@ -18,7 +18,8 @@
 //! 4. [`Predictor`]: any classifier; [`PoolBuilder`]: its predictions under every recipe, resumable; [`Tta`]: predicting with a policy.
 //! 5. [`baselines`], [`Evaluation`], [`Corruption`]: whether it was worth it; [`learn_weights`], [`most_certain`], [`LossPredictor`]: what others do with as many passes.
 //!
-//! Image operations and the search's deciding sums run on the host, on bytes and in `f64`.
+//! Image operations and the search's deciding sums run on the host, on bytes and in `f64`, and for images and pools that are on a device already there
+//! ([`apply_batch`], [`search_tensor`]), to a tolerance that each says.
 //!
 //! ```
 //! use firetender_tta::{Address, OpSpace, Policy, RgbImage, parse_sub_policy};
@@ -32,6 +33,7 @@
 pub mod baselines;
 mod compat;
 mod corrupt;
+mod device;
 mod draw;
 mod error;
 mod evaluate;
@@ -51,6 +53,7 @@ mod transform;
 
 pub use compat::{Compat, CutoutCentre, Luma, Padding, PosterizeBelowOne, ResizeOrder};
 pub use corrupt::Corruption;
+pub use device::{apply_batch, from_levels, predict_entry_on_device, to_levels};
 pub use draw::{Address, Draw};
 pub use error::TtaError;
 pub use evaluate::{Compared, Evaluation, Method, Row};

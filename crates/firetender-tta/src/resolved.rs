@@ -160,13 +160,8 @@ impl ResolvedOp {
     /// [`TtaError::Parameter`] for a number that is not finite, a window that is not inside of the image where it has to be, and
     /// posterizing to less than one bit where `compat` forbids it; [`TtaError::ImageSize`] for a result without pixels.
     pub fn apply(&self, image: &RgbImage, compat: &Compat) -> Result<RgbImage, TtaError> {
-        self.check(compat)?;
+        self.check([image.width(), image.height()], compat)?;
         let padding = compat.padding;
-        if let Padding::Reflect { pad } = padding
-            && pad as usize > crate::image::MOST_SIDE
-        {
-            return Err(TtaError::option("pad", pad, "at most 16384 pixels"));
-        }
         Ok(match *self {
             Self::Identity => image.clone(),
             Self::ShearX { factor, mirror } => affine::shear_x(image, factor, mirror, padding),
@@ -200,10 +195,7 @@ impl ResolvedOp {
                 width,
                 height,
                 flip,
-            } => {
-                check_size(width, height)?;
-                mirrored(frame::crop(image, left, top, width, height), flip)
-            }
+            } => mirrored(frame::crop(image, left, top, width, height), flip),
             Self::ResizedCrop {
                 left,
                 top,
@@ -212,22 +204,11 @@ impl ResolvedOp {
                 size,
                 flip,
             } => {
-                check_size(size, size)?;
-                check_size(width, height)?;
-                let fits = |at: usize, length: usize, all: usize| at <= all && length <= all - at;
-                if !fits(left, width, image.width()) || !fits(top, height, image.height()) {
-                    return Err(self.bad(
-                        "window",
-                        format!("{width} × {height} at ({left}, {top})"),
-                        format!("inside of {} × {}", image.width(), image.height()),
-                    ));
-                }
                 let window = frame::crop(image, left as i64, top as i64, width, height);
                 let resized = resize::resize(&window, size, size, compat.resize_order);
                 mirrored(resized, flip)
             }
             Self::Resize { width, height } => {
-                check_size(width, height)?;
                 resize::resize(image, width, height, compat.resize_order)
             }
             Self::Mirror => frame::mirror(image),
@@ -264,7 +245,13 @@ impl ResolvedOp {
         }
     }
 
-    fn check(&self, compat: &Compat) -> Result<(), TtaError> {
+    /// Whether it can be done to an image of this size.
+    pub(crate) fn check(&self, [w, h]: [usize; 2], compat: &Compat) -> Result<(), TtaError> {
+        if let Padding::Reflect { pad } = compat.padding
+            && pad as usize > crate::image::MOST_SIDE
+        {
+            return Err(TtaError::option("pad", pad, "at most 16384 pixels"));
+        }
         let bounded = |field: &'static str, value: f64, most: f64| {
             if value.abs() <= most {
                 return Ok(());
@@ -318,6 +305,29 @@ impl ResolvedOp {
                     ));
                 }
                 Ok(())
+            }
+            Self::Crop { width, height, .. } | Self::Resize { width, height } => {
+                check_size(width, height)
+            }
+            Self::ResizedCrop {
+                left,
+                top,
+                width,
+                height,
+                size,
+                ..
+            } => {
+                check_size(size, size)?;
+                check_size(width, height)?;
+                let fits = |at: usize, length: usize, all: usize| at <= all && length <= all - at;
+                if fits(left, width, w) && fits(top, height, h) {
+                    return Ok(());
+                }
+                Err(self.bad(
+                    "window",
+                    format!("{width} × {height} at ({left}, {top})"),
+                    format!("inside of {w} × {h}"),
+                ))
             }
             Self::Dihedral { index } if index > 7 => {
                 Err(self.bad("index", index.to_string(), "0 to 7".into()))

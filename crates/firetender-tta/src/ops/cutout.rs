@@ -17,7 +17,8 @@ pub(crate) fn cutout(image: &RgbImage, centre: [f64; 2], side: f64) -> RgbImage 
     out
 }
 
-fn range(centre: f64, side: f64, length: usize) -> std::ops::Range<usize> {
+/// Places of an axis that the box covers.
+pub(crate) fn range(centre: f64, side: f64, length: usize) -> std::ops::Range<usize> {
     let first = (centre - side / 2.0).max(0.0).trunc();
     let last = (first + side).min(length as f64).trunc();
     let (first, last) = (first as usize, last as usize);

@@ -15,21 +15,14 @@ fn mix(d: u8, x: u8, alpha: f32) -> u8 {
     (f32::from(d) + alpha * (f32::from(x) - f32::from(d))) as u8
 }
 
+/// What becomes of each level when it is blended with one.
 fn mix_table(d: u8, alpha: f32) -> Table {
     std::array::from_fn(|x| mix(d, x as u8, alpha))
 }
 
-/// Blends with one level everywhere.
-fn toward_level(image: &RgbImage, level: u8, factor: f64) -> RgbImage {
-    let alpha = factor as f32;
-    if alpha == 1.0 {
-        return image.clone();
-    }
-    levels::apply(image, &mix_table(level, alpha))
-}
-
+/// Blends with black.
 pub(crate) fn brightness(image: &RgbImage, factor: f64) -> RgbImage {
-    toward_level(image, 0, factor)
+    levels::apply(image, &mix_table(0, factor as f32))
 }
 
 #[inline(always)]
@@ -53,8 +46,13 @@ pub(crate) fn contrast(image: &RgbImage, factor: f64, kind: Luma) -> RgbImage {
         .chunks(1 << 16)
         .map(|part| u64::from(part.iter().map(|p| u32::from(luma(*p, half))).sum::<u32>()))
         .sum();
-    let mean = sum as f64 / pixels.len() as f64;
-    toward_level(image, (mean + 0.5) as u8, factor)
+    levels::apply(image, &contrast_table(sum, pixels.len(), factor))
+}
+
+/// The table that blends with the mean of so many pixels' luma, given its sum.
+pub(crate) fn contrast_table(sum: u64, pixels: usize, factor: f64) -> Table {
+    let mean = sum as f64 / pixels as f64;
+    mix_table((mean + 0.5) as u8, factor as f32)
 }
 
 /// Blends with the grey image.

@@ -86,7 +86,8 @@ pub(crate) fn auto_contrast(image: &RgbImage, cutoff: f64) -> RgbImage {
     apply_each(image, &tables)
 }
 
-fn auto_contrast_table(counts: &[u64; 256], cutoff: f64) -> Table {
+/// The table of one channel.
+pub(crate) fn auto_contrast_table(counts: &[u64; 256], cutoff: f64) -> Table {
     let mut left = counts.map(|c| c as f64);
     if cutoff != 0.0 {
         let pixels: u64 = counts.iter().sum();
@@ -138,7 +139,8 @@ pub(crate) fn equalize(image: &RgbImage) -> RgbImage {
     apply_each(image, &tables)
 }
 
-fn equalize_table(counts: &[u64; 256]) -> Table {
+/// The table of one channel.
+pub(crate) fn equalize_table(counts: &[u64; 256]) -> Table {
     let identity = std::array::from_fn(|x| x as u8);
     let last = counts.iter().rposition(|c| *c != 0).unwrap_or(0);
     if counts.iter().filter(|c| **c != 0).count() <= 1 {

@@ -137,7 +137,7 @@ def ops():
             "shear_y": lambda: image.transform(image.size, Image.AFFINE, (1, 0, 0, 0.3, 1, 0), Image.BICUBIC),
             "rotate": lambda: image.rotate(25.0, resample=Image.BICUBIC),
             # The reference's way on CIFAR: the padded image, and a crop.
-            "rotate_reflected": lambda: reflected.rotate(25.0, resample=Image.BICUBIC).crop(box),
+            "rotate_reflected": lambda: reflected.rotate(15.0, resample=Image.BICUBIC).crop(box),
             "translate_x": lambda: image.transform(image.size, Image.AFFINE, (1, 0, 7.3, 0, 1, 0)),
             "auto_contrast": lambda: ImageOps.autocontrast(image, 5),
             "solarize": lambda: ImageOps.solarize(image, 100),

@@ -10,7 +10,7 @@ use firetender_uncertainty::lanes::vectorised;
 
 use super::{
     axis::Axis,
-    cubic::{Pixel, cubic, level, wide},
+    cubic::{BLOCK, Block, Pixel, wide},
     frame,
 };
 use crate::{RgbImage, compat::Padding};
@@ -91,6 +91,50 @@ fn straight(columns: &[Option<usize>]) -> Option<(usize, usize, usize)> {
     best
 }
 
+/// A row of the result: `at(x)` is the source coordinate on one axis, `source` the pixel at a place of it in column `x`.
+#[inline(always)]
+fn one_axis(
+    block: &mut Block,
+    out: &mut [[u8; 3]],
+    axis: Axis,
+    at: impl Fn(usize) -> f64,
+    source: impl Fn(usize, usize) -> Pixel,
+) {
+    let inner = span(out.len(), |x| at(x) - 0.5, axis.inside());
+    let held = held(out.len(), &at, axis);
+    for start in held.clone().step_by(BLOCK) {
+        let end = held.end.min(start + BLOCK);
+        for x in start..end {
+            let (places, d) = if inner.contains(&x) {
+                let (first, d) = axis.split_inside(at(x) - 0.5);
+                ([first, first + 1, first + 2, first + 3], d)
+            } else {
+                axis.taps(at(x) - 0.5)
+            };
+            block.d[0][x - start] = d;
+            for (k, place) in places.into_iter().enumerate() {
+                block.put(0, k, x - start, source(place, x));
+            }
+        }
+        block.one(&mut out[start..end]);
+    }
+}
+
+/// The places of a row whose source coordinate is taken from the image at all; the others are black.
+#[inline(always)]
+fn held(n: usize, at: impl Fn(usize) -> f64, axis: Axis) -> Range<usize> {
+    match axis.range() {
+        Some(range) => span(n, at, range),
+        None => 0..n,
+    }
+}
+
+/// What two ranges have in common.
+fn both(a: Range<usize>, b: Range<usize>) -> Range<usize> {
+    let start = a.start.max(b.start);
+    start..a.end.min(b.end).max(start)
+}
+
 /// Source `x' = x + factor (y − pad)`: the top edge stays where it is. With `mirror`, the bottom edge.
 pub(crate) fn shear_x(image: &RgbImage, factor: f64, mirror: bool, padding: Padding) -> RgbImage {
     if mirror {
@@ -104,24 +148,14 @@ pub(crate) fn shear_x(image: &RgbImage, factor: f64, mirror: bool, padding: Padd
     vectorised(
         #[inline(always)]
         || {
-            let source = wide(image);
+            let (source, mut block) = (wide(image), Block::new());
             for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
                 let row = &source[y * width..(y + 1) * width];
-                let out = out.as_chunks_mut::<3>().0;
                 let down = y as f64 + pad + 0.5;
                 let at = |x: usize| (x as f64 + pad + 0.5) + factor * down + offset;
-                let inner = span(width, |x| at(x) - 0.5, axis.inside());
-                for x in inner.clone() {
-                    let (first, d) = axis.split_inside(at(x) - 0.5);
-                    // The source row is a pixel's centre, where the kernel's other rows have weight zero.
-                    out[x] = level(cubic(four(row, first), d));
-                }
-                for x in (0..inner.start).chain(inner.end..width) {
-                    if axis.holds(at(x)) {
-                        let (taps, d) = axis.taps(at(x) - 0.5);
-                        out[x] = level(cubic(taps.map(|tap| row[tap]), d));
-                    }
-                }
+                // The source row is a pixel's centre, where the kernel's other rows have weight zero.
+                let out = out.as_chunks_mut::<3>().0;
+                one_axis(&mut block, out, axis, at, |place, _| row[place]);
             }
         },
     );
@@ -141,35 +175,19 @@ pub(crate) fn shear_y(image: &RgbImage, factor: f64, mirror: bool, padding: Padd
     vectorised(
         #[inline(always)]
         || {
-            let source = wide(image);
+            let (source, mut block) = (wide(image), Block::new());
             for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-                let out = out.as_chunks_mut::<3>().0;
                 let at =
                     |x: usize| factor * (x as f64 + pad + 0.5) + (y as f64 + pad + 0.5) + offset;
-                let inner = span(width, |x| at(x) - 0.5, axis.inside());
-                for x in inner.clone() {
-                    let (first, d) = axis.split_inside(at(x) - 0.5);
-                    let taps = [0, 1, 2, 3].map(|k| source[(first + k) * width + x]);
-                    out[x] = level(cubic(taps, d));
-                }
                 // A row beyond the image repeats the value before it, which for a single column is what clamping does.
-                for x in (0..inner.start).chain(inner.end..width) {
-                    if axis.holds(at(x)) {
-                        let (taps, d) = axis.taps(at(x) - 0.5);
-                        out[x] = level(cubic(taps.map(|tap| source[tap * width + x]), d));
-                    }
-                }
+                let out = out.as_chunks_mut::<3>().0;
+                one_axis(&mut block, out, axis, at, |place, x| {
+                    source[place * width + x]
+                });
             }
         },
     );
     RgbImage::raw(image.width(), image.height(), pixels)
-}
-
-/// Four pixels beside each other.
-#[inline(always)]
-fn four(row: &[Pixel], first: usize) -> [Pixel; 4] {
-    let taps = &row[first..first + 4];
-    [taps[0], taps[1], taps[2], taps[3]]
 }
 
 /// Turns counter-clockwise about the centre; the size stays.
@@ -193,7 +211,7 @@ pub(crate) fn rotate(image: &RgbImage, degrees: f64, padding: Padding) -> RgbIma
     vectorised(
         #[inline(always)]
         || {
-            let source = wide(image);
+            let (source, mut block) = (wide(image), Block::new());
             for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
                 let out = out.as_chunks_mut::<3>().0;
                 let down = y as f64 + pad + 0.5;
@@ -202,25 +220,35 @@ pub(crate) fn rotate(image: &RgbImage, degrees: f64, padding: Padding) -> RgbIma
                 let yin = |x: usize| d * right(x) + e * down + f;
                 let across = span(width, |x| xin(x) - 0.5, columns.inside());
                 let along = span(width, |x| yin(x) - 0.5, rows.inside());
-                let start = across.start.max(along.start);
-                let inner = start..across.end.min(along.end).max(start);
-                for x in inner.clone() {
-                    let (left, dx) = columns.split_inside(xin(x) - 0.5);
-                    let (top, dy) = rows.split_inside(yin(x) - 0.5);
-                    let lines =
-                        [0, 1, 2, 3].map(|k| cubic(four(&source, (top + k) * width + left), dx));
-                    out[x] = level(cubic(lines, dy));
-                }
-                for x in (0..inner.start).chain(inner.end..width) {
-                    let (xin, yin) = (xin(x), yin(x));
-                    if columns.holds(xin) && rows.holds(yin) {
-                        let (across, dx) = columns.taps(xin - 0.5);
-                        let (along, dy) = rows.taps(yin - 0.5);
-                        let lines = along.map(|row| {
-                            cubic(across.map(|column| source[row * width + column]), dx)
-                        });
-                        out[x] = level(cubic(lines, dy));
+                let inner = both(across, along);
+                let held = both(held(width, xin, columns), held(width, yin, rows));
+                for start in held.clone().step_by(BLOCK) {
+                    let end = held.end.min(start + BLOCK);
+                    for x in start..end {
+                        let p = x - start;
+                        if inner.contains(&x) {
+                            let (left, dx) = columns.split_inside(xin(x) - 0.5);
+                            let (top, dy) = rows.split_inside(yin(x) - 0.5);
+                            (block.d[0][p], block.d[1][p]) = (dx, dy);
+                            for line in 0..4 {
+                                let first = (top + line) * width + left;
+                                let four = &source[first..first + 4];
+                                for (k, pixel) in four.iter().enumerate() {
+                                    block.put(line, k, p, *pixel);
+                                }
+                            }
+                        } else {
+                            let (across, dx) = columns.taps(xin(x) - 0.5);
+                            let (down, dy) = rows.taps(yin(x) - 0.5);
+                            (block.d[0][p], block.d[1][p]) = (dx, dy);
+                            for (line, row) in down.into_iter().enumerate() {
+                                for (k, column) in across.into_iter().enumerate() {
+                                    block.put(line, k, p, source[row * width + column]);
+                                }
+                            }
+                        }
                     }
+                    block.two(&mut out[start..end]);
                 }
             }
         },

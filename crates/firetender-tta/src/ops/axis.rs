@@ -41,9 +41,15 @@ impl Axis {
     }
 
     /// Whether a coordinate is taken from the image at all.
+    fn holds(self, coordinate: f64) -> bool {
+        self.range()
+            .is_none_or(|[low, high]| coordinate >= low && coordinate < high)
+    }
+
+    /// The coordinates that are taken from the image at all, where not all are.
     #[inline(always)]
-    pub(crate) fn holds(self, coordinate: f64) -> bool {
-        self.mode != Mode::Black || (coordinate >= 0.0 && coordinate < self.length as f64)
+    pub(crate) fn range(self) -> Option<[f64; 2]> {
+        (self.mode == Mode::Black).then_some([0.0, self.length as f64])
     }
 
     /// The pixel that a padded index stands for. Black images clamp, as the kernel does inside of its range.
@@ -103,12 +109,15 @@ impl Axis {
 }
 
 /// The triangle wave of period 2 (n − 1): … 2 1 0 1 2 … n−1 n−2 …
+#[inline(always)]
 fn reflect(at: i64, length: i64) -> usize {
     if length == 1 {
         return 0;
     }
     let period = 2 * (length - 1);
-    let at = at.rem_euclid(period);
+    // It is even, and hardly ever left by more than one period.
+    let at = at.abs();
+    let at = if at < period { at } else { at % period };
     at.min(period - at) as usize
 }
 

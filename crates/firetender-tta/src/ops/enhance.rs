@@ -65,14 +65,21 @@ pub(crate) fn colour(image: &RgbImage, factor: f64, kind: Luma) -> RgbImage {
     vectorised(
         #[inline(always)]
         || {
-            // The grey of each pixel three times, for as many pixels as fill some vectors; then byte by byte.
-            let mut grey = [[0; 3]; 64];
-            for block in pixels.chunks_mut(3 * grey.len()) {
-                for (grey, pixel) in grey.iter_mut().zip(block.as_chunks::<3>().0) {
-                    *grey = [luma(*pixel, half); 3];
+            // Channels apart for as many pixels as fill some vectors, so that each is a row of numbers.
+            const BLOCK: usize = 64;
+            let [mut red, mut green, mut blue] = [[0; BLOCK]; 3];
+            for block in pixels.as_chunks_mut::<3>().0.chunks_mut(BLOCK) {
+                for (i, [r, g, b]) in block.iter().enumerate() {
+                    (red[i], green[i], blue[i]) = (*r, *g, *b);
                 }
-                for (x, d) in block.iter_mut().zip(grey.as_flattened()) {
-                    *x = mix(*d, *x, alpha);
+                for i in 0..BLOCK {
+                    let grey = luma([red[i], green[i], blue[i]], half);
+                    red[i] = mix(grey, red[i], alpha);
+                    green[i] = mix(grey, green[i], alpha);
+                    blue[i] = mix(grey, blue[i], alpha);
+                }
+                for (i, pixel) in block.iter_mut().enumerate() {
+                    *pixel = [red[i], green[i], blue[i]];
                 }
             }
         },

@@ -2,7 +2,8 @@
 //!
 //! Runs the main computations of the workspace on a tiny random model, on the CPU and on the named device, and compares: a
 //! hooked forward pass (recording and adding at sites), a cached generation, two LoRA training steps with the optimiser, the
-//! tensor programs of bargaining games, and the columns, averages and temperatures of predictions.
+//! tensor programs of bargaining games, the columns, averages and temperatures of predictions, and test-time augmentation with its
+//! search.
 //! Ends with an error when one differs by more than its tolerance. Each new part of the workspace adds its main computation here.
 
 #![expect(clippy::print_stdout, reason = "the table goes to standard output")]
@@ -27,6 +28,9 @@ use firetender_hooks::{
 };
 use firetender_lm::{CausalLm, GenerateOptions, ModelConfig, Transformer, generate};
 use firetender_support::{Failure, arguments, device, fail, finish};
+use firetender_tta::{
+    Address, GreedySearch, Mixture, Policy, RgbImage, apply_batch, search_tensor, to_levels,
+};
 use firetender_uncertainty::{
     EnsembleTensor, Floor, Object, Objects, ScoreKind, Targets, TemperatureOptions,
     fit_temperature_tensor,
@@ -105,7 +109,47 @@ fn measure(base: &Transformer, student: &Transformer, device: &Device) -> Result
     values.extend(training(base, student.clone(), device)?);
     values.extend(bargaining(device)?);
     values.extend(uncertainty(device)?);
+    values.extend(augmentation(device)?);
     Ok(values)
+}
+
+/// Images under recipes of their own, as means of cells (one level in one pixel may differ), and the scores of a search.
+fn augmentation(device: &Device) -> Result<Values, Failure> {
+    let policy = Mixture::new(&[(24, 3, 30.0)]).draw(&Policy::cifar(), 1)?;
+    let image = |at: usize| {
+        let pixels = (0..3 * 32 * 32).map(|i| (i * (5 + at) % 251) as u8);
+        RgbImage::new(32, 32, pixels.collect())
+    };
+    let images = (0..24).map(image).collect::<Result<Vec<_>, _>>()?;
+    let ops = policy.entries[..24]
+        .iter()
+        .enumerate()
+        .map(|(at, recipe)| {
+            let address = Address {
+                entry: at as u64,
+                ..Address::default()
+            };
+            policy.resolve(recipe, [32, 32], address)
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let changed = apply_batch(&ops, to_levels(&images, device)?, &policy.compat)?;
+    let cells = changed
+        .reshape([24 * 3 * 4, 8, 4, 8])
+        .mean_dim(3)
+        .mean_dim(1);
+    let pool: Vec<f32> = (0..8 * 40 * 5)
+        .map(|i| Dice::at(40, i, 0).unit() as f32 + 0.1)
+        .collect();
+    let pool = Tensor::<1>::from_floats(pool.as_slice(), device).reshape([8, 40, 5]);
+    let pool = pool.clone() / pool.sum_dim(2);
+    let labels: Vec<i32> = (0..40).map(|i| i % 5).collect();
+    let labels = Tensor::<1, Int>::from_ints(labels.as_slice(), device);
+    let trace = search_tensor(&GreedySearch::new(6), pool, labels, 4)?;
+    let scores = trace.picks.iter().map(|pick| pick.score as f32);
+    Ok(vec![
+        ("tta: images".to_owned(), cells.try_into_vec_as()?),
+        ("tta: search".to_owned(), scores.collect()),
+    ])
 }
 
 /// Columns of a table of logits, the average of two members, and a temperature.

@@ -8,6 +8,7 @@ use firetender_tta::{
     Address, Compat, CutoutCentre, Op, OpSpace, Padding, Policy, ResolvedOp, RgbImage, SubPolicy,
     apply_all, parse_sub_policy, read_png, write_png,
 };
+use firetender_uncertainty::write_atomically;
 use serde_json::json;
 
 #[derive(Args)]
@@ -33,7 +34,8 @@ pub(crate) struct Arguments {
     /// Number of the sample.
     #[arg(long, default_value_t = 0)]
     repeat: u64,
-    /// Operations with everything decided, as JSON or a file of JSON (what this command prints): done instead of --ops.
+    /// Operations with everything decided, as JSON or a file of JSON (what this command prints): done instead of --ops. With --ops, a file that
+    /// is not there yet: what was decided is written to it.
     #[arg(long)]
     resolved: Option<String>,
     /// Whose arithmetic: 6.1, 7 or 13, or any version between.
@@ -56,9 +58,12 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let image = read_png(&arguments.input)?;
+    let target = arguments.resolved.as_ref().filter(|text| {
+        arguments.ops.is_some() && !is_json(text) && !std::path::Path::new(text).exists()
+    });
     let (ops, compat) = match &arguments.resolved {
-        Some(text) => (given(text)?, compat(arguments, false)?),
-        None => drawn(arguments, &image)?,
+        Some(text) if target.is_none() => (given(text)?, compat(arguments, false)?),
+        _ => drawn(arguments, &image)?,
     };
     let changed = apply_all(&ops, &image, &compat)?;
     write_png(&arguments.out, &changed)?;
@@ -68,8 +73,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         "width": changed.width(),
         "height": changed.height(),
     });
+    if let Some(path) = target {
+        write_atomically(path.as_ref(), shown.to_string().as_bytes())?;
+    }
     println!("{shown}");
     Ok(())
+}
+
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['[', '{'])
 }
 
 fn compat(arguments: &Arguments, imagenet: bool) -> Result<Compat, Failure> {
@@ -99,7 +111,7 @@ fn compat(arguments: &Arguments, imagenet: bool) -> Result<Compat, Failure> {
 
 /// Operations as this command prints them: a list, or an object with the list under `resolved`.
 fn given(text: &str) -> Result<Vec<ResolvedOp>, Failure> {
-    let text = if text.trim_start().starts_with(['[', '{']) {
+    let text = if is_json(text) {
         text.to_owned()
     } else {
         match std::fs::read_to_string(text) {

@@ -1,8 +1,8 @@
 //! PNG files in and out, as red, green and blue of 8 bits.
 //!
 //! Small on purpose: the workspace has an inflater already, and the usual crate would switch on features that Burn's dependencies share. Every
-//! colour type and depth of the format is read, interlaced or not; transparency is dropped, palettes are resolved, 16-bit samples lose
-//! their low byte (what Pillow's `convert("RGB")` gives). Checksums are checked, and sizes before anything is allocated.
+//! colour type and depth of the format is read, interlaced or not; transparency is dropped and palettes are resolved, as by
+//! Pillow's `convert("RGB")`; 16-bit samples lose their low byte (Pillow clips grey ones at 255 instead, which leaves nothing of most images). Checksums are checked, and sizes before anything is allocated.
 
 use std::{
     io::{Read as _, Write as _},

@@ -65,8 +65,8 @@ impl Mixture {
     /// How many entries.
     #[must_use]
     pub fn len(&self) -> usize {
-        let parts: usize = self.parts.iter().map(|part| part.count).sum();
-        parts + usize::from(self.central)
+        let parts = self.parts.iter().map(|part| part.count);
+        parts.fold(usize::from(self.central), usize::saturating_add)
     }
 
     /// Whether there are none.

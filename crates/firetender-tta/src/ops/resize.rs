@@ -85,22 +85,31 @@ fn horizontal(image: &RgbImage, width: usize) -> RgbImage {
     vectorised(
         #[inline(always)]
         || {
-            let mut row = vec![[0; 4]; image.width()];
-            for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-                // Four lanes a pixel: one vector.
-                for (to, [r, g, b]) in row.iter_mut().zip(image.row(y).as_chunks::<3>().0) {
-                    *to = [*r, *g, *b, 0];
+            // Four rows side by side, four lanes a pixel: one vector of sums.
+            let mut band = vec![[0_u8; 16]; image.width()];
+            for (y, out) in pixels.chunks_mut(4 * 3 * width).enumerate() {
+                let rows = out.len() / (3 * width);
+                for k in 0..rows {
+                    let row = image.row(4 * y + k).as_chunks::<3>().0;
+                    for (to, [r, g, b]) in band.iter_mut().zip(row) {
+                        to.as_chunks_mut::<4>().0[k] = [*r, *g, *b, 0];
+                    }
                 }
                 let out = out.as_chunks_mut::<3>().0;
-                for (to, (first, weights)) in out.iter_mut().zip(kernels.iter()) {
-                    let mut sums = [1_i32 << (BITS - 1); 4];
-                    for (pixel, weight) in row[first..first + weights.len()].iter().zip(weights) {
-                        for (sum, x) in sums.iter_mut().zip(pixel) {
-                            *sum += i32::from(*x) * weight;
+                for (x, (first, weights)) in kernels.iter().enumerate() {
+                    let mut sums = [1_i32 << (BITS - 1); 16];
+                    for (pixels, weight) in band[first..first + weights.len()].iter().zip(weights) {
+                        for i in 0..16 {
+                            sums[i] += i32::from(pixels[i]) * weight;
                         }
                     }
-                    let [r, g, b, _] = sums.map(level);
-                    *to = [r, g, b];
+                    let mut levels = [0; 16];
+                    for i in 0..16 {
+                        levels[i] = level(sums[i]);
+                    }
+                    for (k, [r, g, b, _]) in levels.as_chunks::<4>().0[..rows].iter().enumerate() {
+                        out[k * width + x] = [*r, *g, *b];
+                    }
                 }
             }
         },

@@ -183,7 +183,10 @@ impl<'a> Reader<'a> {
                 if name.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty() {
                     return Err(TtaError::UnknownOp {
                         found: name.chars().take(40).collect(),
-                        known: format!("numbers 0 to {}, or names", space.ops.len().saturating_sub(1)),
+                        known: format!(
+                            "numbers 0 to {}, or names",
+                            space.ops.len().saturating_sub(1)
+                        ),
                     });
                 }
                 return Err(self.error("no operation; expected its number".into()));

@@ -6,14 +6,14 @@
 //!
 //! | kind | operations | against the exact path |
 //! |---|---|---|
-//! | table | Solarize, SolarizeAdd, Posterize, Invert, Brightness, Contrast, AutoContrast, Equalize | equal: one table of 256 levels, made on the host from counts |
+//! | table | `Solarize`, `SolarizeAdd`, `Posterize`, `Invert`, `Brightness`, `Contrast`, `AutoContrast`, `Equalize` | equal: one table of 256 levels, made on the host from counts |
 //! | window | translations, crops, mirrors, symmetries, right angles | equal: indices |
-//! | cutout | Cutout | equal |
-//! | resample | Resize, ResizedCrop | equal up to a factor of 56: products of integers that `f32` holds exactly |
-//! | blend | Color, Sharpness | equal where a device does not fuse multiplication and addition; else within a level |
-//! | sample | ShearX, ShearY, Rotate | within a level, for fewer than one byte in a thousand of larger images: `f32` where the exact path has `f64` |
+//! | cutout | `Cutout` | equal |
+//! | resample | `Resize`, `ResizedCrop` | equal up to a factor of 56: products of integers that `f32` holds exactly |
+//! | blend | `Color`, `Sharpness` | equal where a device does not fuse multiplication and addition; else within a level |
+//! | sample | `ShearX`, `ShearY`, `Rotate` | within a level, for fewer than one byte in a thousand of larger images: `f32` where the exact path has `f64` |
 //!
-//! Only counts of levels come back to the host (for Contrast, AutoContrast and Equalize).
+//! Only counts of levels come back to the host (for `Contrast`, `AutoContrast` and `Equalize`).
 
 mod blend;
 mod resample;

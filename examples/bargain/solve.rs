@@ -1,6 +1,6 @@
 //! `bargain solve`.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 use firetender_bargain::{
     bargaining::{
@@ -9,7 +9,7 @@ use firetender_bargain::{
     },
     equilibria, games, minimax,
 };
-use firetender_support::Failure;
+use firetender_support::{Failure, fail};
 use serde_json::json;
 
 #[derive(clap::Args)]
@@ -26,7 +26,10 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
-    let game = games::named_or_file(&arguments.game)?;
+    let game = match games::named_or_file(&arguments.game) {
+        Ok(game) => game,
+        Err(error) => return several(arguments)?.map_or_else(|| fail(error.to_string()), Ok),
+    };
     let disagreement = crate::score::disagreement(Some(&arguments.disagreement), &game)?;
     let norms = solve(&game, disagreement)?;
     let list = equilibria(&game)?;
@@ -107,4 +110,67 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
     writeln!(text, "bargaining problem  {}", yes(witness.is_some()))?;
     writeln!(text, "asymmetric          {}", yes(is_asymmetric(&game)))?;
     Ok(text)
+}
+
+/// A table of more than two players, where the file is one: its pure profiles.
+fn several(arguments: &Arguments) -> Result<Option<String>, Failure> {
+    let path = Path::new(&arguments.game);
+    if path.extension().is_none_or(|e| e != "json") {
+        return Ok(None);
+    }
+    let game = match games::SeveralGame::from_file(path) {
+        Ok(game) if game.players() > 2 => game,
+        _ => return Ok(None),
+    };
+    let floor = match arguments.disagreement.as_str() {
+        "minimax" | "pure-minimax" => game.pure_minimax(),
+        text => crate::numbers("disagreement", text)?,
+    };
+    if floor.len() != game.players() || !floor.iter().all(|d| d.is_finite()) {
+        return fail(format!(
+            "--disagreement {}: expected {} finite numbers, one a player",
+            arguments.disagreement,
+            game.players()
+        ));
+    }
+    let points = |profiles: Vec<Vec<usize>>| -> Vec<_> {
+        let one = |p: Vec<usize>| json!({"profile": p, "payoffs": game.payoffs(&p)});
+        profiles.into_iter().map(one).collect()
+    };
+    let pay = |profiles: Vec<Vec<usize>>| -> Vec<_> {
+        profiles.iter().map(|p| json!(game.payoffs(p))).collect()
+    };
+    let witness = game.bargaining_problem();
+    let found = json!({
+        "game": game.name(),
+        "players": game.players(),
+        "actions": game.actions(),
+        "disagreement": floor,
+        "pure_minimax": game.pure_minimax(),
+        "optimal": points(game.optimal()),
+        "utilitarian": pay(game.utilitarian()),
+        "nash": pay(game.nash(&floor)),
+        "egalitarian": pay(game.egalitarian(&floor)),
+        "equilibria": points(game.equilibria()),
+        "predicates": {"bargaining_problem": witness.is_some(), "witness": witness},
+    });
+    if arguments.json {
+        return Ok(Some(serde_json::to_string_pretty(&found)?));
+    }
+    let mut text = format!(
+        "{} ({} players; pure profiles only)\n",
+        game.name(),
+        game.players()
+    );
+    for (name, profiles) in [
+        ("utilitarian", game.utilitarian()),
+        ("Nash", game.nash(&floor)),
+        ("egalitarian", game.egalitarian(&floor)),
+        ("Nash equilibria", game.equilibria()),
+    ] {
+        writeln!(text, "{name:<20}{profiles:?}")?;
+    }
+    let yes = if witness.is_some() { "yes" } else { "no" };
+    writeln!(text, "bargaining problem  {yes}")?;
+    Ok(Some(text))
 }

@@ -2,10 +2,12 @@
 
 mod file;
 mod matrix;
+mod several;
 mod zoo;
 
 pub use file::{from_file, from_json, from_nfg};
 pub use matrix::MatrixGame;
+pub use several::SeveralGame;
 pub use zoo::{greed_fear, named, names, published_disagreement};
 
 use crate::BargainError;

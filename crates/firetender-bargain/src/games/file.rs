@@ -27,22 +27,8 @@ const LARGEST: u64 = 64 << 20;
 /// [`BargainError::File`] when it cannot be read, [`BargainError::Parse`] when it is no game description (with the place where
 /// that is known), [`BargainError::Game`] when its payoffs are no game or a player has nothing to choose.
 pub fn from_file(path: &Path) -> Result<MatrixGame, BargainError> {
-    let failed = |source| BargainError::File {
-        path: path.into(),
-        source,
-    };
     let place = path.display().to_string();
-    let mut text = String::new();
-    let file = fs::File::open(path).map_err(failed)?;
-    file.take(LARGEST + 1)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    if text.len() as u64 > LARGEST {
-        return Err(BargainError::Parse {
-            place,
-            what: format!("more than {LARGEST} bytes; expected a small game description"),
-        });
-    }
+    let text = read_text(path)?;
     let name = path
         .file_stem()
         .map_or("game".into(), |stem| stem.to_string_lossy().into_owned());
@@ -54,6 +40,26 @@ pub fn from_file(path: &Path) -> Result<MatrixGame, BargainError> {
     } else {
         json::parse(&text, &name, &place)?
     })
+}
+
+/// The text of a file of a reasonable size.
+pub(super) fn read_text(path: &Path) -> Result<String, BargainError> {
+    let failed = |source| BargainError::File {
+        path: path.into(),
+        source,
+    };
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(LARGEST + 1)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    if text.len() as u64 > LARGEST {
+        return Err(BargainError::Parse {
+            place: path.display().to_string(),
+            what: format!("more than {LARGEST} bytes; expected a small game description"),
+        });
+    }
+    Ok(text)
 }
 
 /// Reads a game from JSON text: `payoffs` as rows of pairs (or two matrices, or one flat list of pairs), or `row` and `column` as one matrix

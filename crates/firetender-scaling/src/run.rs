@@ -27,7 +27,7 @@ pub use evaluation::{Evaluation, ExampleResult, Summary};
 pub struct RunOptions {
     /// How texts become tokens.
     pub policy: CutPolicy,
-    /// Whether classes are scored without a prompt, too, for [`ExampleScores::acc_pmi`]. Needs a start token.
+    /// Whether classes are scored without a prompt, too, for [`ExampleScores::acc_pmi`](crate::ExampleScores::acc_pmi). Needs a start token.
     pub pmi: bool,
     /// Examples that are scored together.
     pub chunk: usize,

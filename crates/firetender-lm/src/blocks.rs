@@ -24,8 +24,8 @@ pub enum Norm {
 }
 
 impl Norm {
-    /// `on_host` says whether the device keeps its values in host memory.
-    pub(crate) fn forward(&self, x: Tensor<3>, on_host: bool) -> Tensor<3> {
+    /// `epsilon` is the configuration's, which Burn's layer norm keeps to itself; `on_host` says whether the device keeps its values in host memory.
+    pub(crate) fn forward(&self, x: Tensor<3>, epsilon: f64, on_host: bool) -> Tensor<3> {
         match self {
             Self::Rms(norm) => {
                 let gamma = norm.gamma.val();
@@ -35,7 +35,16 @@ impl Norm {
                     norm.forward(x)
                 }
             }
-            Self::Layer(norm) => norm.forward(x),
+            Self::Layer(norm) => {
+                let gamma = norm.gamma.val();
+                let beta = norm.beta.as_ref().map(|beta| beta.val());
+                let plain = host::fits(&gamma) && beta.as_ref().is_none_or(host::fits);
+                if on_host && host::fits(&x) && plain {
+                    host::layer_norm(x, gamma, beta, epsilon)
+                } else {
+                    norm.forward(x)
+                }
+            }
         }
     }
 }
@@ -87,11 +96,16 @@ pub struct Mlp {
 impl Mlp {
     fn forward(&self, x: Tensor<3>, call: &Call<'_>) -> Tensor<3> {
         let activation = call.config.activation;
-        let act = |x| match activation {
-            Activation::Silu => silu(x),
-            Activation::Gelu => gelu(x),
-            Activation::GeluTanh => gelu_approximate(x),
-            Activation::Relu => relu(x),
+        let act = |x: Tensor<3>| {
+            let plain = call.layout.host && host::fits(&x);
+            match activation {
+                Activation::Silu => silu(x),
+                Activation::Gelu if plain => host::gelu(x),
+                Activation::Gelu => gelu(x),
+                Activation::GeluTanh if plain => host::gelu_tanh(x),
+                Activation::GeluTanh => gelu_approximate(x),
+                Activation::Relu => relu(x),
+            }
         };
         let inner = match &self.gate_proj {
             Some(gate) => {
@@ -132,12 +146,17 @@ impl Block {
     ) -> Tensor<3> {
         let layer = call.layer;
         let pre = visit(hook, Site::ResidPre(layer), x, call.pass);
-        let normed = self.attn_norm.forward(pre.clone(), call.layout.host);
+        let normed = self
+            .attn_norm
+            .forward(pre.clone(), call.config.norm_eps, call.layout.host);
         let attn = self.attn.forward(normed, call, cache, hook);
         let attn = visit(hook, Site::AttnOut(layer), attn, call.pass);
         let feed_forward = |x| {
-            self.mlp
-                .forward(self.mlp_norm.forward(x, call.layout.host), call)
+            self.mlp.forward(
+                self.mlp_norm
+                    .forward(x, call.config.norm_eps, call.layout.host),
+                call,
+            )
         };
         let post = match call.config.residual {
             Residual::Sequential => {

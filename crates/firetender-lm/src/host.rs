@@ -21,9 +21,9 @@ mod turn;
 use burn::tensor::{DType, Device, Tensor};
 
 pub(crate) use attend::attend;
-pub(crate) use gate::silu_times;
+pub(crate) use gate::{gelu, gelu_tanh, silu_times};
 pub(crate) use memory::{keep_freed_memory, transposed};
-pub(crate) use norm::rms_norm;
+pub(crate) use norm::{layer_norm, rms_norm};
 pub(crate) use turn::turn;
 
 /// Whether a device keeps its values in host memory, where reading them is free.

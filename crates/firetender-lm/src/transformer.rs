@@ -114,7 +114,8 @@ impl CausalLm for Transformer {
         let out = visit(
             hook,
             Site::FinalNorm,
-            self.final_norm.forward(x, layout.host),
+            self.final_norm
+                .forward(x, self.config.norm_eps, layout.host),
             pass,
         );
         hook.end(pass);

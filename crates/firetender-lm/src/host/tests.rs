@@ -1,8 +1,13 @@
 //! Each fused pass beside the tensor operations it stands for.
 
 use burn::{
-    nn::RmsNormConfig,
-    tensor::{TensorData, activation::silu, module::attention, ops::AttentionModuleOptions},
+    nn::{LayerNormConfig, RmsNormConfig},
+    tensor::{
+        TensorData,
+        activation::{self, silu},
+        module::attention,
+        ops::AttentionModuleOptions,
+    },
 };
 use firetender_hooks::{Padding, Pass};
 
@@ -68,6 +73,41 @@ fn norm() {
         let expected = norm.forward(x.clone());
         let found = rms_norm(x, norm.gamma.val(), norm.epsilon);
         assert!(largest_difference(found, expected) < 2e-6);
+    }
+}
+
+#[test]
+fn norm_with_a_mean() {
+    for (columns, width, bias) in [(3, 50, true), (90, 576, true), (3, 50, false)] {
+        let config = LayerNormConfig::new(width).with_epsilon(1e-3);
+        let mut norm = config.with_bias(bias).init(&Device::flex());
+        norm.gamma = burn::module::Param::from_tensor(values([width], 1));
+        norm.beta = bias.then(|| burn::module::Param::from_tensor(values([width], 6)));
+        let x = values([2, columns, width], 2) + 1.0;
+        let expected = norm.forward(x.clone());
+        let beta = norm.beta.as_ref().map(burn::module::Param::val);
+        let found = layer_norm(x, norm.gamma.val(), beta, 1e-3);
+        assert!(largest_difference(found, expected) < 5e-6);
+    }
+}
+
+#[test]
+fn activations() {
+    for width in [5, 50_000] {
+        let x = values([1, 2, width], 3) * 3.0;
+        let expected = activation::gelu(x.clone());
+        assert!(largest_difference(gelu(x.clone()), expected) < 3e-6);
+        let expected = activation::gelu_approximate(x.clone());
+        assert!(largest_difference(gelu_tanh(x), expected) < 3e-6);
+    }
+    // Far out they end at 0 and x, and what is no number stays none.
+    let ends = [-1e30, -200.0, 200.0, 1e30, f32::NAN];
+    for function in [gelu, gelu_tanh] {
+        let x = Tensor::from_data(TensorData::new(ends.to_vec(), [1, 1, 5]), &Device::flex());
+        let found = host_values(function(x));
+        assert!(found[..2].iter().all(|y| y.abs() < 1e-7), "{found:?}");
+        assert_eq!(found[2..4], ends[2..4]);
+        assert!(found[4].is_nan());
     }
 }
 

@@ -1,12 +1,17 @@
 //! What a policy has to beat. Each constructor gives a [`Policy`], so that all are run and evaluated alike.
 
+mod published;
+
+pub use published::{AutoAugment, autoaugment, timm_randaugment, trivial_augment};
+
 use crate::{
     Evaluation, Feed, Method, Mixture, Op, Policy, Predictor, RgbImage, Step, SubPolicy, Transform,
     Tta, TtaError,
 };
 
-/// All usual baselines for images whose shorter side is `side`: central crop, five and ten crops (of the image made an eighth larger), the random frame, and
-/// `RandAugment` as networks are trained with it (three operations, magnitudes up to 45). `sizes` are numbers of passes for those that are random.
+/// All usual baselines for images whose shorter side is `side`: central crop, five and ten crops (of the image made an eighth larger), the random frame,
+/// `RandAugment` as networks are trained with it (three operations, magnitudes up to 45), and `AutoAugment`'s 25 sub-policies (in their order; the table for
+/// `ImageNet` where the crop is an operation of the list, else that for CIFAR-10). `sizes` are numbers of passes for those that are random.
 ///
 /// # Errors
 /// [`TtaError::Options`] for sizes that do not increase from at least one.
@@ -23,6 +28,11 @@ pub fn standard(like: &Policy, side: usize, sizes: &[usize]) -> Result<Vec<Metho
         }
     };
     let short = Some(side + side / 8);
+    let table = if like.space.range(Op::RandomResizedCrop).is_ok() {
+        AutoAugment::ImageNet
+    } else {
+        AutoAugment::Cifar10
+    };
     Ok(vec![
         Method::new("central crop", central(like), &[1]),
         Method::new("five crop", five_crop(like, short, side), &[5]),
@@ -33,6 +43,7 @@ pub fn standard(like: &Policy, side: usize, sizes: &[usize]) -> Result<Vec<Metho
             randaugment(like, most, 3, 45.0, 1)?,
             sizes,
         ),
+        Method::new("AutoAugment", autoaugment(like, table), sizes),
     ])
 }
 

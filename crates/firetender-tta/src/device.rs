@@ -6,14 +6,15 @@
 //!
 //! | kind | operations | against the exact path |
 //! |---|---|---|
-//! | table | `Solarize`, `SolarizeAdd`, `Posterize`, `Invert`, `Brightness`, `Contrast`, `AutoContrast`, `Equalize` | equal: one table of 256 levels, made on the host from counts |
+//! | table | `Solarize`, `SolarizeAdd`, `Posterize`, `AddToDark`, `Invert`, `Brightness`, `Contrast`, `AutoContrast`, `Equalize` | equal: one table of 256 levels, made on the host from counts |
 //! | window | translations, crops, mirrors, symmetries, right angles | equal: indices |
 //! | cutout | `Cutout` | equal |
 //! | resample | `Resize`, `ResizedCrop` | equal up to a factor of 56: products of integers that `f32` holds exactly |
 //! | blend | `Color`, `Sharpness` | equal where a device does not fuse multiplication and addition; else within a level |
 //! | sample | `ShearX`, `ShearY`, `Rotate` | within a level, for fewer than one byte in a thousand of larger images: `f32` where the exact path has `f64` |
+//! | host | the caller's own | equal: those images go to the host and back |
 //!
-//! Only counts of levels come back to the host (for `Contrast`, `AutoContrast` and `Equalize`).
+//! Of the others only counts of levels come back to the host (for `Contrast`, `AutoContrast` and `Equalize`).
 
 mod blend;
 mod resample;
@@ -47,16 +48,20 @@ enum Kind {
     Resample {
         vertical_first: bool,
     },
+    /// One of the caller's own: on the host, there and back.
+    Host,
 }
 
 impl Kind {
     fn of(op: &ResolvedOp, [width, height]: [usize; 2], compat: &Compat) -> Self {
         match *op {
             ResolvedOp::Identity => Self::Same,
+            ResolvedOp::User(_) => Self::Host,
             ResolvedOp::Solarize { .. }
             | ResolvedOp::SolarizeAdd { .. }
             | ResolvedOp::Posterize { .. }
             | ResolvedOp::Brightness { .. }
+            | ResolvedOp::AddToDark { .. }
             | ResolvedOp::Invert => Self::Table,
             ResolvedOp::Contrast { .. }
             | ResolvedOp::AutoContrast { .. }
@@ -108,6 +113,15 @@ impl Kind {
             Self::Window { transposed: false } => window::gather(ops, images, compat),
             Self::Sample => Ok(sample::sample(ops, images, compat)),
             Self::Resample { vertical_first } => resample::resize(ops, images, vertical_first),
+            Self::Host => {
+                let device = images.device();
+                let changed = from_levels(images)?
+                    .iter()
+                    .zip(ops)
+                    .map(|(image, op)| op.apply(image, compat))
+                    .collect::<Result<Vec<_>, _>>()?;
+                to_levels(&changed, &device)
+            }
         }
     }
 }

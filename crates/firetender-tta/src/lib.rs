@@ -10,7 +10,7 @@
 //! # The way through
 //!
 //! 1. [`RgbImage`] and [`ResolvedOp`]: what happens to pixels, byte for byte as in Pillow ([`Compat`] names the version). [`Op`], [`OpSpace`] and
-//!    [`Transform`]: what is drawn at random before, a function of an [`Address`] alone.
+//!    [`Transform`] ([`ImageOp`] for operations of your own): what is drawn at random before, a function of an [`Address`] alone.
 //! 2. [`SubPolicy`] and [`Policy`]: recipes, as JSON and in the reference's files ([`mod@reference`]); [`Mixture`]: where recipes come from.
 //! 3. [`Candidates`]: the predictions of every recipe; [`GreedySearch`]: which to average; [`cross_validate`], [`pick_confidence`],
 //!    [`mixture_optimum`]: how much to believe it.
@@ -61,10 +61,12 @@ pub use image::{MOST_SIDE, Normalisation, RgbImage, batch};
 pub use methods::{
     LearnedWeights, LossPredictor, WeightOptions, confidence_features, learn_weights, most_certain,
 };
-pub use op::{Op, OpRange, OpSpace};
+pub use op::{
+    ImageOp, Op, OpName, OpRange, OpSpace, Site, UserOps, UserStep, conformance as op_conformance,
+};
 pub use png::{parse_png, png_bytes, read_png, write_png};
 pub use policy::{
-    Frame, Mixture, MixturePart, Policy, Provenance, SCHEMA, Step, SubPolicy, format_sub_policy,
+    Frame, Mixture, MixturePart, Policy, Provenance, SCHEMAS, Step, SubPolicy, format_sub_policy,
     parse_sub_policy, reference,
 };
 pub use pool::{Manifest, Pool, PoolBuilder, PoolFloat};

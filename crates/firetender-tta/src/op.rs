@@ -3,17 +3,23 @@
 //! A magnitude m says how strong an operation is, on a scale where 30 is the end of its range; the published policies go up to 45,
 //! which extrapolates. `value = (m / 30) (max − min) + min`, in this order of operations. [`Op::resolve`] turns a value into a
 //! [`ResolvedOp`] by drawing what is random for each image: the side of a shear, the place of a cutout, the box of a crop.
+//! Operations of the caller's own stand beside the built-in ones under their names ([`ImageOp`]).
 
 mod space;
+mod user;
 
 pub use space::{OpRange, OpSpace};
+pub(crate) use user::missing;
+pub use user::{ImageOp, OpName, Site, UserOps, UserStep, conformance};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Compat, Draw, ResolvedOp, TtaError, compat::CutoutCentre};
 
-/// The operations of the reference's lists, in their order: `Op::ALL[7]` is what `(7, 23.0)` names.
+/// The operations of the reference's lists, in their order (`Op::ALL[7]` is what `(7, 23.0)` names), and others after them. In JSON a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+#[non_exhaustive]
 pub enum Op {
     /// Nothing.
     Identity,
@@ -51,11 +57,33 @@ pub enum Op {
     Invert,
     /// Levels made equally frequent.
     Equalize,
+    /// Levels added to those below 128: what timm calls `SolarizeAdd`. In none of the reference's lists.
+    AddToDark,
+    /// One of the caller's own, by its name ([`ImageOp`]).
+    User(OpName),
+}
+
+impl From<Op> for String {
+    fn from(op: Op) -> Self {
+        op.name().to_owned()
+    }
+}
+
+/// A built-in operation's name, or any that an operation of the caller's own may have.
+impl TryFrom<String> for Op {
+    type Error = TtaError;
+
+    fn try_from(name: String) -> Result<Self, TtaError> {
+        match Self::from_name(&name) {
+            Some(op) => Ok(op),
+            None => Ok(Self::User(OpName::new(&name)?)),
+        }
+    }
 }
 
 impl Op {
-    /// All of them, in the reference's order.
-    pub const ALL: [Self; 18] = [
+    /// The built-in ones: the reference's in its order, then the others.
+    pub const ALL: [Self; 19] = [
         Self::Identity,
         Self::ShearX,
         Self::ShearY,
@@ -74,11 +102,12 @@ impl Op {
         Self::RandomResizedCrop,
         Self::Invert,
         Self::Equalize,
+        Self::AddToDark,
     ];
 
     /// The name, as in JSON.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Identity => "Identity",
             Self::ShearX => "ShearX",
@@ -98,19 +127,22 @@ impl Op {
             Self::RandomResizedCrop => "RandomResizedCrop",
             Self::Invert => "Invert",
             Self::Equalize => "Equalize",
+            Self::AddToDark => "AddToDark",
+            Self::User(name) => name.as_str(),
         }
     }
 
-    /// The operation of that name.
+    /// The built-in operation of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|op| op.name() == name)
     }
 
-    /// Whether its place in the reference's list, 0 to 17.
+    /// Its place in [`Op::ALL`], which for the reference's operations (0 to 17) is their number; its length for the caller's own.
     #[must_use]
     pub fn index(self) -> usize {
-        Self::ALL.iter().position(|op| *op == self).unwrap_or(0)
+        let place = Self::ALL.iter().position(|op| *op == self);
+        place.unwrap_or(Self::ALL.len())
     }
 
     /// Whether a magnitude's sign means something: the enhancers, which weaken as well as strengthen. All others take the absolute
@@ -135,7 +167,8 @@ impl Op {
     /// ```
     ///
     /// # Errors
-    /// [`TtaError::Parameter`] for a value that is not finite.
+    /// [`TtaError::Parameter`] for a value that is not finite; [`TtaError::UnknownOp`] for one of the caller's own, whose code only a list of operations
+    /// has ([`OpSpace::with_op`]).
     pub fn resolve(
         self,
         value: f64,
@@ -218,6 +251,11 @@ impl Op {
             }
             Self::Invert => ResolvedOp::Invert,
             Self::Equalize => ResolvedOp::Equalize,
+            // Truncated, and at most 128, as in timm.
+            Self::AddToDark => ResolvedOp::AddToDark {
+                levels: (value as i32).clamp(0, 128),
+            },
+            Self::User(name) => return Err(missing(name)),
         })
     }
 }

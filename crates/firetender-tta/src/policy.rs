@@ -7,12 +7,14 @@
 //! As JSON a policy has a schema and operations by **name**; an unknown key is an error, and magnitudes are read back to the last bit. The
 //! reference's files are read and written by [`crate::reference`].
 
+mod file;
 mod pickle;
 mod prior;
 pub mod reference;
 mod strings;
 mod text;
 
+pub use file::SCHEMAS;
 pub use prior::{Mixture, MixturePart};
 pub(crate) use strings::npy_bytes;
 pub use text::{format_sub_policy, parse_sub_policy};
@@ -23,11 +25,9 @@ use firetender_uncertainty::write_atomically;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Address, Compat, Draw, Op, OpSpace, ResolvedOp, RgbImage, Transform, TtaError, apply_all,
+    Address, Compat, Draw, Op, OpSpace, ResolvedOp, RgbImage, Transform, TtaError, UserOps,
+    apply_all,
 };
-
-/// What every policy file begins with.
-pub const SCHEMA: &str = "firetender-policy/1";
 
 /// An operation and how strong it is; as JSON `["Solarize", 23.0]`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -59,6 +59,10 @@ pub enum Frame {
 pub struct SubPolicy {
     /// What is done, in order.
     pub ops: Vec<Step>,
+    /// With which probability each operation is done at all, drawn for each image; empty means always. Learned policies for training such as
+    /// `AutoAugment`'s have them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probabilities: Vec<f64>,
     /// What stands around it.
     #[serde(default)]
     pub frame: Frame,
@@ -70,7 +74,7 @@ impl SubPolicy {
     pub fn new(ops: Vec<Step>) -> Self {
         Self {
             ops,
-            frame: Frame::Random,
+            ..Self::default()
         }
     }
 
@@ -78,8 +82,8 @@ impl SubPolicy {
     #[must_use]
     pub fn central() -> Self {
         Self {
-            ops: vec![],
             frame: Frame::Central,
+            ..Self::default()
         }
     }
 
@@ -87,8 +91,40 @@ impl SubPolicy {
     #[must_use]
     pub fn fixed(transforms: Vec<Transform>) -> Self {
         Self {
-            ops: vec![],
             frame: Frame::Fixed(transforms),
+            ..Self::default()
+        }
+    }
+
+    /// With a probability for each operation, in their order.
+    ///
+    /// ```
+    /// use firetender_tta::{Op, Policy, Step, SubPolicy};
+    /// let recipe = SubPolicy::new(vec![Step(Op::Invert, 0.0)]).with_probabilities(vec![0.4]);
+    /// let text = Policy::cifar().with_entries(vec![recipe]).to_json()?;
+    /// assert!(text.contains("firetender-policy/2"));
+    /// # Ok::<(), firetender_tta::TtaError>(())
+    /// ```
+    #[must_use]
+    pub fn with_probabilities(mut self, probabilities: Vec<f64>) -> Self {
+        self.probabilities = probabilities;
+        self
+    }
+
+    /// What is wrong with its probabilities, if anything.
+    fn check(&self) -> Result<(), TtaError> {
+        let (found, expected) = (self.probabilities.len(), self.ops.len());
+        if found != 0 && found != expected {
+            return Err(TtaError::Length {
+                what: "probabilities of a recipe",
+                found,
+                expected,
+            });
+        }
+        let wrong = |p: &&f64| !(0.0..=1.0).contains(*p);
+        match self.probabilities.iter().find(wrong) {
+            None => Ok(()),
+            Some(p) => Err(TtaError::option("probabilities", p, "0 to 1")),
         }
     }
 
@@ -125,16 +161,17 @@ pub struct Provenance {
 
 /// An ordered list of recipes, with what gives them their meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(into = "file::PolicyFile", try_from = "file::PolicyFile")]
 pub struct Policy {
-    /// [`SCHEMA`].
-    schema: String,
     /// Operations and their ranges.
     pub space: OpSpace,
     /// Versions and choices.
     pub compat: Compat,
     /// Operations with a magnitude below this, either way, are left out; zero leaves out none. 0.5 in the reference's CIFAR experiments.
     pub true_zero: f64,
+    /// Whether a magnitude's sign is drawn for each image, with [`Compat::sign_flip_probability`]: for the enhancers, since other operations draw their
+    /// side anyway. Off in the reference's policies, on in `AutoAugment`'s.
+    pub random_sign: bool,
     /// The random frame, applied after the operations of entries that ask for it.
     pub random: Vec<Transform>,
     /// The central frame.
@@ -142,7 +179,6 @@ pub struct Policy {
     /// The recipes.
     pub entries: Vec<SubPolicy>,
     /// Where it comes from.
-    #[serde(default)]
     pub provenance: Provenance,
 }
 
@@ -152,10 +188,10 @@ impl Policy {
     #[must_use]
     pub fn cifar() -> Self {
         Self {
-            schema: SCHEMA.into(),
             space: OpSpace::gps_cifar(),
             compat: Compat::pillow_6_1(),
             true_zero: 0.5,
+            random_sign: false,
             random: vec![Transform::CropFlip { pad: 4, flip: true }],
             central: vec![],
             entries: vec![],
@@ -235,13 +271,15 @@ impl Policy {
     /// ```
     ///
     /// # Errors
-    /// [`TtaError::UnknownOp`] for an operation that the space does not have; as [`Op::resolve`] and [`Transform::resolve`].
+    /// [`TtaError::UnknownOp`] for an operation that the space does not have, or of the caller's own without its code; [`TtaError::Length`] and
+    /// [`TtaError::Options`] for probabilities that are none; as [`Op::resolve`] and [`Transform::resolve`].
     pub fn resolve(
         &self,
         recipe: &SubPolicy,
         size: [usize; 2],
         address: Address,
     ) -> Result<Vec<ResolvedOp>, TtaError> {
+        recipe.check()?;
         let mut draw = Draw::at(address);
         let mut size = size;
         let mut done = vec![];
@@ -261,13 +299,20 @@ impl Policy {
             Frame::Central => frame(&mut done, &self.central, &mut size, &mut draw)?,
             Frame::Random => {}
         }
-        for Step(op, magnitude) in &recipe.ops {
-            let range = self.space.range(*op)?;
+        let mut probabilities = recipe.probabilities.iter();
+        for &Step(op, mut magnitude) in &recipe.ops {
+            let probability = *probabilities.next().unwrap_or(&1.0);
             if magnitude.abs() < self.true_zero {
                 continue;
             }
-            let value = range.value(*magnitude);
-            let op = op.resolve(value, size, self.space.size, &self.compat, &mut draw)?;
+            if probability < 1.0 && !draw.chance(probability) {
+                continue;
+            }
+            if self.random_sign && draw.chance(self.compat.sign_flip_probability) {
+                magnitude = -magnitude;
+            }
+            let space = &self.space;
+            let op = space.resolve(op, magnitude, size, &self.compat, &mut draw)?;
             size = size_after(&op, size);
             if op != ResolvedOp::Identity {
                 done.push(op);
@@ -329,6 +374,7 @@ impl Policy {
             return Err(TtaError::option("sign_flip_probability", found, "0 to 1"));
         }
         for entry in &self.entries {
+            entry.check()?;
             for Step(op, magnitude) in &entry.ops {
                 self.space.range(*op)?;
                 if !magnitude.is_finite() {
@@ -364,20 +410,31 @@ impl Policy {
     /// ```
     ///
     /// # Errors
-    /// [`TtaError::File`] for a text that is no policy, with line and column; an operation or a transform that is not known; another
-    /// schema; [`TtaError::Parameter`] and [`TtaError::Options`] for numbers that make no sense.
+    /// [`TtaError::File`] for a text that is no policy, with line and column; a transform that is not known; another schema; [`TtaError::UnknownOp`] for
+    /// an operation that is not known, which includes the caller's own ([`Policy::from_json_with`]); [`TtaError::Parameter`], [`TtaError::Options`] and
+    /// [`TtaError::Length`] for numbers that make no sense.
     pub fn from_json(text: &str, path: &Path) -> Result<Self, TtaError> {
+        Self::from_json_with(text, path, &UserOps::new())
+    }
+
+    /// [`Policy::from_json`] for a policy that may name operations of the caller's own ([`crate::ImageOp`] has an example).
+    ///
+    /// # Errors
+    /// As [`Policy::from_json`].
+    pub fn from_json_with(text: &str, path: &Path, ops: &UserOps) -> Result<Self, TtaError> {
         let policy: Self = serde_json::from_str(text)
             .map_err(|error| TtaError::file(path, "json", error.to_string()))?;
-        if policy.schema != SCHEMA {
-            return Err(TtaError::file(
-                path,
-                "schema",
-                format!("{:?}, expected {SCHEMA:?}", policy.schema),
-            ));
-        }
         policy.check()?;
-        Ok(policy)
+        policy.bind(ops)
+    }
+
+    /// With the code of operations that are the caller's own, such as for the policy in a pool's manifest.
+    ///
+    /// # Errors
+    /// As [`OpSpace::bind`].
+    pub fn bind(mut self, ops: &UserOps) -> Result<Self, TtaError> {
+        self.space = self.space.bind(ops)?;
+        Ok(self)
     }
 
     /// Reads a policy from a JSON file.
@@ -385,11 +442,19 @@ impl Policy {
     /// # Errors
     /// [`TtaError::Io`]; as [`Policy::from_json`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TtaError> {
+        Self::read_with(path, &UserOps::new())
+    }
+
+    /// Reads a policy from a JSON file; it may name operations of the caller's own.
+    ///
+    /// # Errors
+    /// As [`Policy::read`].
+    pub fn read_with(path: impl AsRef<Path>, ops: &UserOps) -> Result<Self, TtaError> {
         let path = path.as_ref();
         let bytes = crate::files::read(path)?;
         let text = std::str::from_utf8(&bytes)
             .map_err(|_| TtaError::file(path, "json", "it is not text"))?;
-        Self::from_json(text, path)
+        Self::from_json_with(text, path, ops)
     }
 
     /// Writes it as JSON, whole or not at all.
@@ -470,6 +535,109 @@ mod tests {
         assert!(
             with("\"true_zero\": 0.5", "\"true_zero\": 0.5, \"x\": 1").contains("unknown field")
         );
+    }
+
+    #[test]
+    fn probabilities_are_drawn_for_each_image() {
+        let mut policy = Policy::cifar();
+        policy.space = OpSpace::gps_imagenet(32);
+        policy.random.clear();
+        policy.true_zero = 0.0;
+        let recipe = SubPolicy::new(vec![Step(Op::Invert, 0.0), Step(Op::Equalize, 0.0)])
+            .with_probabilities(vec![0.3, 1.0]);
+        let n = 4000;
+        let lengths: Vec<usize> = (0..n)
+            .map(|image| {
+                let address = Address {
+                    image,
+                    ..Address::default()
+                };
+                let ops = policy.resolve(&recipe, [4, 4], address).unwrap();
+                assert_eq!(ops.last(), Some(&ResolvedOp::Equalize));
+                ops.len()
+            })
+            .collect();
+        let inverted = lengths.iter().filter(|n| **n == 2).count() as f64;
+        // Five standard errors.
+        assert!((inverted - 0.3 * n as f64).abs() < 5.0 * 29.0, "{inverted}");
+        for wrong in [
+            vec![0.5],
+            vec![0.5, 1.5],
+            vec![f64::NAN, 0.5],
+            vec![-0.1, 0.5],
+        ] {
+            let wrong = recipe.clone().with_probabilities(wrong);
+            assert!(policy.resolve(&wrong, [4, 4], Address::default()).is_err());
+            assert!(policy.clone().with_entries(vec![wrong]).to_json().is_err());
+        }
+    }
+
+    #[test]
+    fn probability_one_draws_nothing() {
+        let policy = Policy::cifar();
+        let plain = SubPolicy::new(vec![Step(Op::Rotate, 20.0), Step(Op::ShearX, 9.0)]);
+        let certain = plain.clone().with_probabilities(vec![1.0, 1.0]);
+        let at = |recipe| {
+            policy
+                .resolve(recipe, [32, 32], Address::default())
+                .unwrap()
+        };
+        assert_eq!(at(&plain), at(&certain));
+    }
+
+    #[test]
+    fn random_signs_turn_enhancers_around() {
+        let mut policy = Policy::cifar();
+        policy.random.clear();
+        let recipe = SubPolicy::new(vec![Step(Op::Color, 30.0)]);
+        let weaker = |policy: &Policy| {
+            let factor = |image| {
+                let address = Address {
+                    image,
+                    ..Address::default()
+                };
+                policy.resolve(&recipe, [4, 4], address).unwrap().remove(0)
+            };
+            let weak =
+                |op: &ResolvedOp| matches!(op, ResolvedOp::Color { factor } if *factor < 1.0);
+            (0..4000).map(factor).filter(weak).count() as f64
+        };
+        assert_eq!(weaker(&policy), 0.0);
+        policy.random_sign = true;
+        assert!((weaker(&policy) - 2000.0).abs() < 5.0 * 31.6);
+        policy.compat.sign_flip_probability = 0.691;
+        assert!((weaker(&policy) - 2764.0).abs() < 5.0 * 29.2);
+    }
+
+    #[test]
+    fn a_file_has_the_oldest_schema_that_can_say_it() {
+        let path = Path::new("p");
+        let entry = SubPolicy::new(vec![Step(Op::Cutout, 3.0)]);
+        let old = Policy::cifar().with_entries(vec![entry.clone()]);
+        let mut signs = old.clone();
+        signs.random_sign = true;
+        let chance = old
+            .clone()
+            .with_entries(vec![entry.with_probabilities(vec![0.25])]);
+        let mut other = old.clone();
+        other.space.ops.push(crate::OpRange {
+            op: Op::AddToDark,
+            min: 0.0,
+            max: 1.0,
+        });
+        for (policy, schema) in [(&old, 1), (&signs, 2), (&chance, 2), (&other, 2)] {
+            let text = policy.to_json().unwrap();
+            assert!(
+                text.contains(&format!("\"firetender-policy/{schema}\"")),
+                "{text}"
+            );
+            assert_eq!(text.contains("random_sign"), policy.random_sign);
+            assert_eq!(Policy::from_json(&text, path).unwrap(), *policy);
+        }
+        // What an older file cannot say is not taken from it.
+        let text = chance.to_json().unwrap();
+        let error = Policy::from_json(&text.replace("policy/2", "policy/1"), path).unwrap_err();
+        assert!(error.to_string().contains("firetender-policy/2"), "{error}");
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use crate::{
     Compat, RgbImage, TtaError,
     compat::{Padding, PosterizeBelowOne},
     image::check_size,
+    op::UserStep,
     ops::{affine, cutout, enhance, frame, levels, resize},
 };
 
@@ -109,6 +110,13 @@ pub enum ResolvedOp {
     Invert,
     /// Levels of each channel made equally frequent.
     Equalize,
+    /// Levels added to those below 128.
+    AddToDark {
+        /// How many.
+        levels: i32,
+    },
+    /// One of the caller's own ([`crate::ImageOp`]).
+    User(UserStep),
     /// A window; what lies outside of the image is black.
     Crop {
         /// Column of its left edge; may be negative.
@@ -154,9 +162,16 @@ pub enum ResolvedOp {
 }
 
 impl ResolvedOp {
+    /// An operation of the caller's own, with what its code needs: what [`crate::ImageOp::resolve`] gives back.
+    #[must_use]
+    pub fn user(name: &str, parameters: Vec<f64>) -> Self {
+        Self::User(UserStep::new(name, parameters))
+    }
+
     /// Does it. Exact to the byte; host.
     ///
     /// # Errors
+    /// [`TtaError::UnknownOp`] for one of the caller's own without its code ([`UserStep::with_code`]);
     /// [`TtaError::Parameter`] for a number that is not finite, a window that is not inside of the image where it has to be, and
     /// posterizing to less than one bit where `compat` forbids it; [`TtaError::ImageSize`] for a result without pixels.
     pub fn apply(&self, image: &RgbImage, compat: &Compat) -> Result<RgbImage, TtaError> {
@@ -164,6 +179,8 @@ impl ResolvedOp {
         let padding = compat.padding;
         Ok(match *self {
             Self::Identity => image.clone(),
+            Self::User(ref step) => return step.apply(image, compat),
+            Self::AddToDark { levels } => levels::add_to_dark(image, levels),
             Self::ShearX { factor, mirror } => affine::shear_x(image, factor, mirror, padding),
             Self::ShearY { factor, mirror } => affine::shear_y(image, factor, mirror, padding),
             Self::TranslateX { pixels } => affine::translate(image, pixels, 0.0, padding),
@@ -216,11 +233,13 @@ impl ResolvedOp {
         })
     }
 
-    /// Its name, as in JSON.
+    /// Its name, as in JSON; the own name of one of the caller's own.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Identity => "identity",
+            Self::AddToDark { .. } => "add_to_dark",
+            Self::User(step) => &step.name,
             Self::ShearX { .. } => "shear_x",
             Self::ShearY { .. } => "shear_y",
             Self::TranslateX { .. } => "translate_x",
@@ -378,6 +397,19 @@ pub fn apply_all(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dark_levels_are_raised() {
+        let image = RgbImage::new(2, 1, vec![0, 127, 128, 255, 100, 40]).unwrap();
+        let found = |levels| {
+            let op = ResolvedOp::AddToDark { levels };
+            op.apply(&image, &Compat::pillow_13()).unwrap()
+        };
+        assert_eq!(found(0), image);
+        assert_eq!(found(110).pixels(), [110, 237, 128, 255, 210, 150]);
+        assert_eq!(found(i32::MAX).pixels(), [255, 255, 128, 255, 255, 255]);
+        assert_eq!(found(i32::MIN).pixels(), [0, 0, 128, 255, 0, 0]);
+    }
 
     #[test]
     fn wild_parameters_are_refused() {

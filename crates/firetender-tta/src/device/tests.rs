@@ -205,6 +205,63 @@ fn whole_recipes_agree_in_mixed_batches() {
     }
 }
 
+/// Rows in turn black.
+#[derive(Debug)]
+struct Blinds;
+
+impl crate::ImageOp for Blinds {
+    fn name(&self) -> &str {
+        "Blinds"
+    }
+
+    fn resolve(
+        &self,
+        value: f64,
+        _: &crate::Site,
+        draw: &mut crate::Draw,
+    ) -> Result<ResolvedOp, TtaError> {
+        Ok(ResolvedOp::user(
+            "Blinds",
+            vec![draw.up_to(value as u64) as f64],
+        ))
+    }
+
+    fn apply(
+        &self,
+        parameters: &[f64],
+        image: &RgbImage,
+        _: &Compat,
+    ) -> Result<RgbImage, TtaError> {
+        let mut image = image.clone();
+        let stride = 3 * image.width();
+        let rows = image.pixels_mut().chunks_mut(stride);
+        for row in rows.skip(parameters[0] as usize).step_by(2) {
+            row.fill(0);
+        }
+        Ok(image)
+    }
+}
+
+#[test]
+fn operations_of_one_s_own_go_through_the_host() {
+    let mut policy = Policy::cifar();
+    policy.space = policy.space.with_op(Blinds, 0.0, 9.0).unwrap();
+    let recipe = crate::parse_sub_policy("[(Blinds,30.0),(7,25.0)]", &policy.space).unwrap();
+    let images = images(5, 16, 16);
+    let addresses: Vec<Address> = (0..5)
+        .map(|image| Address {
+            image,
+            ..Address::default()
+        })
+        .collect();
+    let levels = to_levels(&images, &Device::flex()).unwrap();
+    let found = policy.augment_batch(&recipe, levels, &addresses).unwrap();
+    let found = from_levels(found).unwrap();
+    for ((image, address), found) in images.iter().zip(addresses).zip(found) {
+        assert_eq!(policy.augment(&recipe, image, address).unwrap(), found);
+    }
+}
+
 #[test]
 fn predictions_are_those_of_the_host() {
     let network = crate::FromLogits::new(2, |images: Tensor<4>| {

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Op;
-use crate::TtaError;
+use super::{ImageOp, Op, OpName, Site, UserOps, missing};
+use crate::{Compat, Draw, ResolvedOp, TtaError};
 
 /// An operation and what the magnitudes 0 and 30 mean to it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,8 @@ pub struct OpRange {
 }
 
 impl OpRange {
-    /// What a magnitude means: `(m / 30) (max − min) + min`, of the absolute value except for [`Op::is_signed`].
+    /// What a magnitude means: `(m / 30) (max − min) + min`, of the absolute value except for [`Op::is_signed`]. For an operation of the
+    /// caller's own the magnitude counts as it is; a list takes the absolute value before where [`ImageOp::is_signed`] says so.
     ///
     /// ```
     /// use firetender_tta::OpSpace;
@@ -29,7 +30,7 @@ impl OpRange {
     /// ```
     #[must_use]
     pub fn value(&self, magnitude: f64) -> f64 {
-        let m = if self.op.is_signed() {
+        let m = if self.op.is_signed() || matches!(self.op, Op::User(_)) {
             magnitude
         } else {
             magnitude.abs()
@@ -39,7 +40,7 @@ impl OpRange {
 }
 
 /// An ordered list of operations, by which numbers in published policies get their meaning.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpSpace {
     /// What to call it.
@@ -48,6 +49,16 @@ pub struct OpSpace {
     pub ops: Vec<OpRange>,
     /// Side of the square that `RandomResizedCrop` makes, in pixels.
     pub size: usize,
+    /// The code of operations of the caller's own; not in JSON. Add with [`OpSpace::with_op`], give back after reading with [`OpSpace::bind`].
+    #[serde(skip)]
+    pub user: UserOps,
+}
+
+/// Names, ranges and size; code is not compared.
+impl PartialEq for OpSpace {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.ops, self.size) == (&other.name, &other.ops, other.size)
+    }
 }
 
 impl OpSpace {
@@ -57,7 +68,78 @@ impl OpSpace {
             name: name.to_owned(),
             ops: ops.collect(),
             size,
+            user: UserOps::new(),
         }
+    }
+
+    /// And an operation of the caller's own, at the end, with what the magnitudes 0 and 30 mean to it. See [`ImageOp`] for an example.
+    ///
+    /// # Errors
+    /// As [`UserOps::with`]; [`TtaError::Parameter`] for a range that is not finite.
+    pub fn with_op(
+        mut self,
+        op: impl ImageOp + 'static,
+        min: f64,
+        max: f64,
+    ) -> Result<Self, TtaError> {
+        let name = OpName::new(op.name())?;
+        self.user = self.user.with(op)?;
+        self.ops.push(OpRange {
+            op: Op::User(name),
+            min,
+            max,
+        });
+        self.check()?;
+        Ok(self)
+    }
+
+    /// With the code of the operations that are the caller's own: after reading a list whose names alone are in the file.
+    ///
+    /// # Errors
+    /// [`TtaError::UnknownOp`] for a name that is neither built in nor in `ops`.
+    pub fn bind(mut self, ops: &UserOps) -> Result<Self, TtaError> {
+        for range in &self.ops {
+            if let Op::User(name) = range.op
+                && ops.get(name.as_str()).is_none()
+            {
+                return Err(missing(name));
+            }
+        }
+        self.user = ops.clone();
+        Ok(self)
+    }
+
+    /// What an operation of the list does to one image at a magnitude.
+    pub(crate) fn resolve(
+        &self,
+        op: Op,
+        magnitude: f64,
+        size: [usize; 2],
+        compat: &Compat,
+        draw: &mut Draw,
+    ) -> Result<ResolvedOp, TtaError> {
+        let range = self.range(op)?;
+        let Op::User(name) = op else {
+            return op.resolve(range.value(magnitude), size, self.size, compat, draw);
+        };
+        let user = self.user.get(name.as_str()).ok_or_else(|| missing(name))?;
+        let magnitude = if user.is_signed() {
+            magnitude
+        } else {
+            magnitude.abs()
+        };
+        let site = Site {
+            size,
+            crop: self.size,
+            compat: *compat,
+        };
+        self.user.resolve(name, range.value(magnitude), &site, draw)
+    }
+
+    /// The operation of this name: built in, or the caller's own.
+    pub(crate) fn named(&self, name: &str) -> Option<Op> {
+        let range = self.ops.iter().find(|range| range.op.name() == name);
+        range.map(|range| range.op)
     }
 
     /// The reference's list for CIFAR: numbers 0 to 14.
@@ -124,48 +206,94 @@ impl OpSpace {
         )
     }
 
-    /// torchvision's `RandAugment`: its fourteen operations and ranges, with Pillow's arithmetic.
+    /// torchvision's `RandAugment`: its fourteen operations and ranges, with Pillow's arithmetic. Its bins 0 to 30 are magnitudes here.
     #[must_use]
     pub fn torchvision_ra() -> Self {
+        let translate = 150.0 / 331.0;
+        Self::torchvision("torchvision_ra", 224, [0.3, translate, 30.0, 0.9, 4.5])
+    }
+
+    /// torchvision's `TrivialAugmentWide` (Müller and Hutter, 2021) for images `width` pixels wide, since it shifts by pixels: up to 32 of them, while
+    /// magnitudes here are shares. Its bins 0 to 30 are magnitudes.
+    #[must_use]
+    pub fn trivial_augment_wide(width: usize) -> Self {
+        let translate = 32.0 / width.max(1) as f64;
+        let ranges = [0.99, translate, 135.0, 0.99, 2.5];
+        Self::torchvision("trivial_augment_wide", width.max(1), ranges)
+    }
+
+    /// torchvision's `AutoAugment`: the ranges of [`OpSpace::torchvision_ra`] and Invert. A bin b of its 0 to 9 is the magnitude 30 b / 9.
+    #[must_use]
+    pub fn autoaugment() -> Self {
+        let mut space = Self::torchvision_ra();
+        space.name = "autoaugment".into();
+        space.ops.push(OpRange {
+            op: Op::Invert,
+            min: 0.0,
+            max: 1.0,
+        });
+        space
+    }
+
+    /// torchvision's fourteen operations, with the ends of shear, translation, rotation, enhancers and Posterize. It rounds bits where operations here
+    /// truncate them, hence halves; its thresholds begin at 255.
+    fn torchvision(
+        name: &str,
+        size: usize,
+        [shear, translate, rotate, enhance, bits]: [f64; 5],
+    ) -> Self {
         Self::of(
-            "torchvision_ra",
-            224,
+            name,
+            size,
             &[
                 (Op::Identity, 0.0, 1.0),
-                (Op::ShearX, 0.0, 0.3),
-                (Op::ShearY, 0.0, 0.3),
-                (Op::TranslateX, 0.0, 150.0 / 331.0),
-                (Op::TranslateY, 0.0, 150.0 / 331.0),
-                (Op::Rotate, 0.0, 30.0),
-                (Op::Brightness, 0.0, 0.9),
-                (Op::Color, 0.0, 0.9),
-                (Op::Contrast, 0.0, 0.9),
-                (Op::Sharpness, 0.0, 0.9),
-                (Op::Posterize, 8.0, 4.0),
-                (Op::Solarize, 256.0, 0.0),
+                (Op::ShearX, 0.0, shear),
+                (Op::ShearY, 0.0, shear),
+                (Op::TranslateX, 0.0, translate),
+                (Op::TranslateY, 0.0, translate),
+                (Op::Rotate, 0.0, rotate),
+                (Op::Brightness, 0.0, enhance),
+                (Op::Color, 0.0, enhance),
+                (Op::Contrast, 0.0, enhance),
+                (Op::Sharpness, 0.0, enhance),
+                (Op::Posterize, 8.5, bits),
+                (Op::Solarize, 255.0, 0.0),
                 (Op::AutoContrast, 0.0, 0.0),
                 (Op::Equalize, 0.0, 1.0),
             ],
         )
     }
 
+    /// timm's `RandAugment` (`rand-…`) without `inc1`: fifteen operations, of which some weaken with the magnitude. timm's magnitudes 0 to 10 are 0 to 30 here.
+    #[must_use]
+    pub fn timm_rand() -> Self {
+        Self::timm("timm_rand", [0.0, 4.0], [0.0, 256.0], [-0.9, 0.9])
+    }
+
     /// timm's increasing `RandAugment` (`rand-…-inc1`): fifteen operations; its magnitudes 0 to 10 are 0 to 30 here.
     #[must_use]
     pub fn timm_rand_increasing() -> Self {
+        // Four less truncated bits is what five less a hair leaves when it is truncated.
+        let bits = [5.0 - 1e-9, 1.0 - 1e-9];
+        Self::timm("timm_rand_increasing", bits, [256.0, 0.0], [0.0, 0.9])
+    }
+
+    fn timm(name: &str, bits: [f64; 2], threshold: [f64; 2], enhance: [f64; 2]) -> Self {
         Self::of(
-            "timm_rand_increasing",
+            name,
             224,
             &[
                 (Op::AutoContrast, 0.0, 0.0),
                 (Op::Equalize, 0.0, 1.0),
                 (Op::Invert, 0.0, 1.0),
                 (Op::Rotate, 0.0, 30.0),
-                (Op::Posterize, 4.0, 0.0),
-                (Op::Solarize, 256.0, 0.0),
-                (Op::Color, 0.0, 0.9),
-                (Op::Contrast, 0.0, 0.9),
-                (Op::Brightness, 0.0, 0.9),
-                (Op::Sharpness, 0.0, 0.9),
+                (Op::Posterize, bits[0], bits[1]),
+                (Op::Solarize, threshold[0], threshold[1]),
+                (Op::AddToDark, 0.0, 110.0),
+                (Op::Color, enhance[0], enhance[1]),
+                (Op::Contrast, enhance[0], enhance[1]),
+                (Op::Brightness, enhance[0], enhance[1]),
+                (Op::Sharpness, enhance[0], enhance[1]),
                 (Op::ShearX, 0.0, 0.3),
                 (Op::ShearY, 0.0, 0.3),
                 (Op::TranslateX, 0.0, 0.45),
@@ -208,7 +336,10 @@ impl OpSpace {
             .find(|range| range.op == op)
             .ok_or_else(|| TtaError::UnknownOp {
                 found: op.name().to_owned(),
-                known: self.names().join(", "),
+                known: format!(
+                    "{} (an operation of your own has to be registered: OpSpace::with_op)",
+                    self.names().join(", ")
+                ),
             })
     }
 
@@ -221,7 +352,7 @@ impl OpSpace {
         Ok(self.ops.iter().position(|r| r.op == op).unwrap_or(0))
     }
 
-    fn names(&self) -> Vec<&'static str> {
+    fn names(&self) -> Vec<&str> {
         self.ops.iter().map(|range| range.op.name()).collect()
     }
 
@@ -263,6 +394,9 @@ mod tests {
             OpSpace::gps_imagenet(224),
             OpSpace::randaugment(),
             OpSpace::torchvision_ra(),
+            OpSpace::trivial_augment_wide(32),
+            OpSpace::autoaugment(),
+            OpSpace::timm_rand(),
             OpSpace::timm_rand_increasing(),
         ] {
             space.check().unwrap();

@@ -15,6 +15,15 @@ fn mix(d: u8, x: u8, alpha: f32) -> u8 {
     (f32::from(d) + alpha * (f32::from(x) - f32::from(d))) as u8
 }
 
+/// [`mix`] of numbers that are levels. A cast would do the same, but slower: here the integer is what the sum with 2²³ ends in.
+#[inline(always)]
+fn mix_wide(d: f32, x: f32, alpha: f32) -> u8 {
+    let value = d + alpha * (x - d);
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    (value.trunc() + 8_388_608.0).to_bits() as u8
+}
+
 /// What becomes of each level when it is blended with one.
 fn mix_table(d: u8, alpha: f32) -> Table {
     std::array::from_fn(|x| mix(d, x as u8, alpha))
@@ -55,32 +64,49 @@ pub(crate) fn contrast_table(sum: u64, pixels: usize, factor: f64) -> Table {
     mix_table((mean + 0.5) as u8, factor as f32)
 }
 
+/// Bytes of a block whose numbers stay near: whole pixels, and whole vectors.
+const BLOCK: usize = 192;
+
+/// For each byte of a block, the weights of the five bytes around it: those of its own pixel make its luma, others are 0.
+const LUMA: [[f32; BLOCK]; 5] = {
+    let mut weights = [[0.0; BLOCK]; 5];
+    let mut at = 0;
+    while at < BLOCK {
+        let first = 2 - at % 3;
+        weights[first][at] = 19_595.0;
+        weights[first + 1][at] = 38_470.0;
+        weights[first + 2][at] = 7_471.0;
+        at += 1;
+    }
+    weights
+};
+
 /// Blends with the grey image.
 pub(crate) fn colour(image: &RgbImage, factor: f64, kind: Luma) -> RgbImage {
-    let (alpha, half) = (factor as f32, half(kind));
+    let (alpha, half) = (factor as f32, half(kind) as f32);
     if alpha == 1.0 {
         return image.clone();
     }
-    let mut pixels = image.pixels().to_vec();
+    let mut pixels = vec![0; image.pixels().len()];
     vectorised(
         #[inline(always)]
         || {
-            // Channels apart for as many pixels as fill some vectors, so that each is a row of numbers.
-            const BLOCK: usize = 64;
-            let [mut red, mut green, mut blue] = [[0; BLOCK]; 3];
-            for block in pixels.as_chunks_mut::<3>().0.chunks_mut(BLOCK) {
-                for (i, [r, g, b]) in block.iter().enumerate() {
-                    (red[i], green[i], blue[i]) = (*r, *g, *b);
+            // Channels are not taken apart: each byte gets the luma of its pixel. It is an integer below 2²⁴, which `f32` holds.
+            let mut near = [0.0_f32; BLOCK + 4];
+            let mut levels = [0; BLOCK];
+            for (from, to) in image.pixels().chunks(BLOCK).zip(pixels.chunks_mut(BLOCK)) {
+                for (x, byte) in near[2..].iter_mut().zip(from) {
+                    *x = f32::from(*byte);
                 }
                 for i in 0..BLOCK {
-                    let grey = luma([red[i], green[i], blue[i]], half);
-                    red[i] = mix(grey, red[i], alpha);
-                    green[i] = mix(grey, green[i], alpha);
-                    blue[i] = mix(grey, blue[i], alpha);
+                    let mut sum = half;
+                    for (k, weights) in LUMA.iter().enumerate() {
+                        sum += weights[i] * near[i + k];
+                    }
+                    let grey = (sum * (1.0 / 65_536.0)).trunc();
+                    levels[i] = mix_wide(grey, near[i + 2], alpha);
                 }
-                for (i, pixel) in block.iter_mut().enumerate() {
-                    *pixel = [red[i], green[i], blue[i]];
-                }
+                to.copy_from_slice(&levels[..to.len()]);
             }
         },
     );
@@ -100,40 +126,65 @@ pub(crate) fn sharpness(image: &RgbImage, factor: f64) -> RgbImage {
         return RgbImage::raw(width, height, out);
     }
     let stride = 3 * width;
+    let n = stride - 6;
     vectorised(
         #[inline(always)]
         || {
-            for y in 1..height - 1 {
-                let rows = [image.row(y - 1), image.row(y), image.row(y + 1)];
-                smooth_row(rows, alpha, &mut out[y * stride + 3..(y + 1) * stride - 3]);
+            // Sums of each row, made once for the three rows that need them: around a middle of weight one, for the two rows before, and of weight five.
+            let mut values = vec![0.0_f32; stride];
+            let mut outer = [vec![0.0_f32; n], vec![0.0_f32; n], vec![0.0_f32; n]];
+            let mut inner = [vec![0.0_f32; n], vec![0.0_f32; n]];
+            for y in 0..height {
+                for (value, x) in values.iter_mut().zip(image.row(y)) {
+                    *value = f32::from(*x);
+                }
+                row_sums(&values, &mut outer[y % 3], &mut inner[y % 2]);
+                if y < 2 {
+                    continue;
+                }
+                let sums = [&outer[y % 3], &inner[(y - 1) % 2], &outer[(y - 2) % 3]];
+                let here = &image.row(y - 1)[3..3 + n];
+                let place = (y - 1) * stride + 3;
+                smooth_row(
+                    sums.map(|row| &row[..n]),
+                    here,
+                    alpha,
+                    &mut out[place..place + n],
+                );
             }
         },
     );
     RgbImage::raw(width, height, out)
 }
 
-/// Each byte's left neighbour, itself and right neighbour in its channel, for `n` bytes.
+/// Of each byte but those of the first and last pixel: its left neighbour in its channel, itself and its right neighbour, added in this order. Neighbours
+/// in a channel are three bytes apart.
 #[inline(always)]
-fn taps(row: &[u8], n: usize) -> [&[u8]; 3] {
-    [&row[..n], &row[3..n + 3], &row[6..n + 6]]
-}
-
-/// All but the first and last pixel of a row, smoothed and blended. Neighbours in a channel are three bytes apart.
-#[inline(always)]
-fn smooth_row([above, here, below]: [&[u8]; 3], alpha: f32, out: &mut [u8]) {
+fn row_sums(values: &[f32], outer: &mut [f32], inner: &mut [f32]) {
     const ONE: f32 = 1.0 / 13.0;
     const FIVE: f32 = 5.0 / 13.0;
+    let n = outer.len();
+    let (left, middle, right) = (&values[..n], &values[3..n + 3], &values[6..n + 6]);
+    let inner = &mut inner[..n];
+    for i in 0..n {
+        outer[i] = left[i] * ONE + middle[i] * ONE + right[i] * ONE;
+        inner[i] = left[i] * ONE + middle[i] * FIVE + right[i] * ONE;
+    }
+}
+
+/// All but the first and last pixel of a row, smoothed and blended.
+#[inline(always)]
+fn smooth_row([below, centre, above]: [&[f32]; 3], here: &[u8], alpha: f32, out: &mut [u8]) {
     let n = out.len();
-    let ([a0, a1, a2], [h0, h1, h2], [b0, b1, b2]) =
-        (taps(above, n), taps(here, n), taps(below, n));
-    let f = |x: u8| f32::from(x);
+    let (below, centre, above, here) = (&below[..n], &centre[..n], &above[..n], &here[..n]);
     for i in 0..n {
         // The order of these additions is the reference's: below, centre, above.
         let mut sum = 0.5_f32;
-        sum += f(b0[i]) * ONE + f(b1[i]) * ONE + f(b2[i]) * ONE;
-        sum += f(h0[i]) * ONE + f(h1[i]) * FIVE + f(h2[i]) * ONE;
-        sum += f(a0[i]) * ONE + f(a1[i]) * ONE + f(a2[i]) * ONE;
-        out[i] = mix(sum as u8, h1[i], alpha);
+        sum += below[i];
+        sum += centre[i];
+        sum += above[i];
+        let smooth = (if sum < 255.0 { sum } else { 255.0 }).trunc();
+        out[i] = mix_wide(smooth, f32::from(here[i]), alpha);
     }
 }
 

@@ -46,6 +46,15 @@ pub(crate) fn solarize_add(image: &RgbImage, threshold: f64) -> RgbImage {
     RgbImage::raw(image.width(), image.height(), pixels.collect())
 }
 
+/// Adds to levels below 128, as timm's operation does.
+pub(crate) fn add_to_dark(image: &RgbImage, levels: i32) -> RgbImage {
+    let table = std::array::from_fn(|x| match x as i32 {
+        x @ ..128 => x.saturating_add(levels).clamp(0, 255) as u8,
+        x => x as u8,
+    });
+    apply(image, &table)
+}
+
 /// The lowest of 0..=256 that is not below a real number.
 fn first_at_least(threshold: f64) -> u16 {
     threshold.ceil().clamp(0.0, 256.0) as u16

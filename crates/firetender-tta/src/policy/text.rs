@@ -65,11 +65,18 @@ pub fn parse_sub_policy(text: &str, space: &OpSpace) -> Result<SubPolicy, TtaErr
 /// ```
 ///
 /// # Errors
-/// [`TtaError::UnknownOp`] for an operation that the space does not have; [`TtaError::Options`] for a fixed frame, which the
+/// [`TtaError::UnknownOp`] for an operation that the space does not have; [`TtaError::Options`] for a fixed frame or probabilities, which the
 /// reference cannot say.
 pub fn format_sub_policy(recipe: &SubPolicy, space: &OpSpace) -> Result<String, TtaError> {
     if recipe.is_central() {
         return Ok("None".into());
+    }
+    if recipe.probabilities.iter().any(|p| *p < 1.0) {
+        return Err(TtaError::option(
+            "probabilities",
+            format!("{:?}", recipe.probabilities),
+            "operations that are always done: the reference's text has no other",
+        ));
     }
     if recipe.frame != super::Frame::Random {
         return Err(TtaError::option(
@@ -177,10 +184,12 @@ impl<'a> Reader<'a> {
             space.at(index)?.op
         } else {
             let name = word.trim_matches(['"', '\'']);
-            let op = Op::from_name(name).filter(|_| !name.is_empty());
+            let op = Op::from_name(name).or_else(|| space.named(name));
+            let op = op.filter(|_| !name.is_empty());
             let Some(op) = op else {
                 self.at = place;
-                if name.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty() {
+                let fine = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                if name.chars().all(fine) && !name.is_empty() {
                     return Err(TtaError::UnknownOp {
                         found: name.chars().take(40).collect(),
                         known: format!(

@@ -1,13 +1,14 @@
-//! Test-time augmentation: image operations, recipes, one search.
+//! Test-time augmentation: image operations, recipes on bytes and on tensors, one search.
 //!
 //! `cargo bench -p firetender-benches --bench tta`. `RAYON_NUM_THREADS=1` for one thread.
 #![expect(clippy::unwrap_used, reason = "a bench reports by panicking")]
 
+use burn::tensor::Device;
 use divan::{Bencher, counter::ItemsCount};
 use firetender_measure::predictions;
 use firetender_tta::{
     Address, Candidates, Compat, GreedySearch, Mixture, Mode, Policy, PredictionKind, ResolvedOp,
-    RgbImage,
+    RgbImage, to_levels,
 };
 
 fn main() {
@@ -36,6 +37,63 @@ fn sharpness(bencher: Bencher<'_, '_>, side: usize) {
         ResolvedOp::Sharpness { factor: 1.7 }
             .apply(&image, &compat)
             .unwrap()
+    });
+}
+
+#[divan::bench(args = [32, 224])]
+fn colour(bencher: Bencher<'_, '_>, side: usize) {
+    let (image, compat) = (image(side), Compat::pillow_13());
+    bencher.counter(ItemsCount::new(1usize)).bench(|| {
+        ResolvedOp::Color { factor: 1.7 }
+            .apply(&image, &compat)
+            .unwrap()
+    });
+}
+
+#[divan::bench(args = [32, 224])]
+fn shear(bencher: Bencher<'_, '_>, side: usize) {
+    let (image, compat) = (image(side), Compat::pillow_13());
+    let op = ResolvedOp::ShearX {
+        factor: 0.3,
+        mirror: false,
+    };
+    bencher
+        .counter(ItemsCount::new(1usize))
+        .bench(|| op.apply(&image, &compat).unwrap());
+}
+
+#[divan::bench(args = [32, 224])]
+fn resize(bencher: Bencher<'_, '_>, side: usize) {
+    let (image, compat) = (image(side), Compat::pillow_13());
+    let small = side * 3 / 4;
+    let op = ResolvedOp::Resize {
+        width: small,
+        height: small,
+    };
+    bencher
+        .counter(ItemsCount::new(1usize))
+        .bench(|| op.apply(&image, &compat).unwrap());
+}
+
+/// Recipes of three operations on 64 images of 32 × 32 as tensors on the CPU backend, each image with draws of its own.
+#[divan::bench]
+fn recipes_on_a_device(bencher: Bencher<'_, '_>) {
+    let images = vec![image(32); 64];
+    let levels = to_levels(&images, &Device::flex()).unwrap();
+    let policy = Mixture::new(&[(4, 3, 30.0)])
+        .draw(&Policy::cifar(), 1)
+        .unwrap();
+    let addresses: Vec<Address> = (0..64)
+        .map(|image| Address {
+            image,
+            ..Address::default()
+        })
+        .collect();
+    bencher.counter(ItemsCount::new(4 * 64usize)).bench(|| {
+        for recipe in &policy.entries[..4] {
+            let changed = policy.augment_batch(recipe, levels.clone(), &addresses);
+            divan::black_box(changed.unwrap().into_data());
+        }
     });
 }
 

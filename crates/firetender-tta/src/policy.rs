@@ -100,7 +100,7 @@ impl SubPolicy {
     ///
     /// ```
     /// use firetender_tta::{Op, Policy, Step, SubPolicy};
-    /// let recipe = SubPolicy::new(vec![Step(Op::Invert, 0.0)]).with_probabilities(vec![0.4]);
+    /// let recipe = SubPolicy::new(vec![Step(Op::Cutout, 9.0)]).with_probabilities(vec![0.4]);
     /// let text = Policy::cifar().with_entries(vec![recipe]).to_json()?;
     /// assert!(text.contains("firetender-policy/2"));
     /// # Ok::<(), firetender_tta::TtaError>(())

@@ -10,7 +10,7 @@ use firetender_uncertainty::lanes::vectorised;
 
 use super::{
     axis::Axis,
-    cubic::{BLOCK, Block, Pixel, wide},
+    cubic::{BLOCK, Block, along_one, level, wide},
     frame,
 };
 use crate::{RgbImage, compat::Padding};
@@ -91,35 +91,6 @@ fn straight(columns: &[Option<usize>]) -> Option<(usize, usize, usize)> {
     best
 }
 
-/// A row of the result: `at(x)` is the source coordinate on one axis, `source` the pixel at a place of it in column `x`.
-#[inline(always)]
-fn one_axis(
-    block: &mut Block,
-    out: &mut [[u8; 3]],
-    axis: Axis,
-    at: impl Fn(usize) -> f64,
-    source: impl Fn(usize, usize) -> Pixel,
-) {
-    let inner = span(out.len(), |x| at(x) - 0.5, axis.inside());
-    let held = held(out.len(), &at, axis);
-    for start in held.clone().step_by(BLOCK) {
-        let end = held.end.min(start + BLOCK);
-        for x in start..end {
-            let (places, d) = if inner.contains(&x) {
-                let (first, d) = axis.split_inside(at(x) - 0.5);
-                ([first, first + 1, first + 2, first + 3], d)
-            } else {
-                axis.taps(at(x) - 0.5)
-            };
-            block.d[0][x - start] = d;
-            for (k, place) in places.into_iter().enumerate() {
-                block.put(0, k, x - start, source(place, x));
-            }
-        }
-        block.one(&mut out[start..end]);
-    }
-}
-
 /// The places of a row whose source coordinate is taken from the image at all; the others are black.
 #[inline(always)]
 fn held(n: usize, at: impl Fn(usize) -> f64, axis: Axis) -> Range<usize> {
@@ -148,46 +119,92 @@ pub(crate) fn shear_x(image: &RgbImage, factor: f64, mirror: bool, padding: Padd
     vectorised(
         #[inline(always)]
         || {
-            let (source, mut block) = (wide(image), Block::new());
+            let mut block = Block::new();
+            let centre = |x: usize| x as f64 + pad + 0.5;
+            // A number a byte.
+            let centres: Vec<f64> = (0..3 * width).map(|i| centre(i / 3)).collect();
             for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-                let row = &source[y * width..(y + 1) * width];
-                let down = y as f64 + pad + 0.5;
-                let at = |x: usize| (x as f64 + pad + 0.5) + factor * down + offset;
                 // The source row is a pixel's centre, where the kernel's other rows have weight zero.
-                let out = out.as_chunks_mut::<3>().0;
-                one_axis(&mut block, out, axis, at, |place, _| row[place]);
+                let row = image.row(y);
+                let slide = factor * (y as f64 + pad + 0.5);
+                let at = |x: usize| centre(x) + slide + offset;
+                let held = held(width, at, axis);
+                let inner = both(span(width, |x| at(x) - 0.5, axis.inside()), held.clone());
+                let slid = slide_row(row, out, &centres, inner.clone(), axis, [slide, offset]);
+                let inner = if slid { inner } else { held.end..held.end };
+                for part in [held.start..inner.start, inner.end..held.end] {
+                    taps_row(&mut block, row, out, part, axis, at);
+                }
             }
         },
     );
     RgbImage::raw(image.width(), image.height(), pixels)
 }
 
+/// The pixels of a row whose neighbours are in the image and lie, for each pixel, one further to the right than for the one before: then the row is shifted
+/// as it is, byte by byte. Where a rounded sum crosses a whole number they do not; then it gives up.
+#[inline(always)]
+fn slide_row(
+    row: &[u8],
+    out: &mut [u8],
+    centres: &[f64],
+    inner: Range<usize>,
+    axis: Axis,
+    [slide, offset]: [f64; 2],
+) -> bool {
+    if inner.is_empty() {
+        return false;
+    }
+    let (start, n) = (3 * inner.start, 3 * inner.len());
+    let place = centres[start] + slide + offset - 0.5;
+    let (first, _) = axis.split_inside(place);
+    let apart = place.floor() - centres[start];
+    let Some(source) = row.get(3 * first..3 * first + n + 9) else {
+        return false;
+    };
+    let (v1, v2) = (&source[..n], &source[3..n + 3]);
+    let (v3, v4) = (&source[6..n + 6], &source[9..n + 9]);
+    let (out, centres) = (&mut out[start..start + n], &centres[start..start + n]);
+    let mut bent = 0;
+    for i in 0..n {
+        let place = centres[i] + slide + offset - 0.5;
+        let second = place.floor();
+        bent |= u64::from(second - centres[i] != apart);
+        out[i] = level(along_one([v1[i], v2[i], v3[i], v4[i]], place - second));
+    }
+    bent == 0
+}
+
+/// Pixels of a row of which each looks for its neighbours.
+#[inline(always)]
+fn taps_row(
+    block: &mut Block,
+    row: &[u8],
+    out: &mut [u8],
+    part: Range<usize>,
+    axis: Axis,
+    at: impl Fn(usize) -> f64,
+) {
+    let (row, out) = (row.as_chunks::<3>().0, out.as_chunks_mut::<3>().0);
+    for start in part.clone().step_by(BLOCK) {
+        let end = part.end.min(start + BLOCK);
+        for x in start..end {
+            let (places, d) = axis.taps(at(x) - 0.5);
+            block.d[0][x - start] = d;
+            for (k, place) in places.into_iter().enumerate() {
+                let [r, g, b] = row[place];
+                block.put(0, k, x - start, [r, g, b, 0]);
+            }
+        }
+        block.one(&mut out[start..end]);
+    }
+}
+
 /// As [`shear_x`] with the axes exchanged; the left edge stays, or with `mirror` the right one.
 pub(crate) fn shear_y(image: &RgbImage, factor: f64, mirror: bool, padding: Padding) -> RgbImage {
-    if mirror {
-        let turned = shear_y(&frame::mirror(image), factor, false, padding);
-        return frame::mirror(&turned);
-    }
-    let axis = Axis::new(image.height(), padding);
-    let (pad, width) = (axis.pad(), image.width());
-    let offset = -factor * pad;
-    let mut pixels = vec![0; image.pixels().len()];
-    vectorised(
-        #[inline(always)]
-        || {
-            let (source, mut block) = (wide(image), Block::new());
-            for (y, out) in pixels.chunks_exact_mut(3 * width).enumerate() {
-                let at =
-                    |x: usize| factor * (x as f64 + pad + 0.5) + (y as f64 + pad + 0.5) + offset;
-                // A row beyond the image repeats the value before it, which for a single column is what clamping does.
-                let out = out.as_chunks_mut::<3>().0;
-                one_axis(&mut block, out, axis, at, |place, x| {
-                    source[place * width + x]
-                });
-            }
-        },
-    );
-    RgbImage::raw(image.width(), image.height(), pixels)
+    // A mirrored column is a row upside down. Beyond the image rows repeat the value before, which for a single column is what clamping does.
+    let turned = frame::transpose(image);
+    frame::transpose(&shear_x(&turned, factor, mirror, padding))
 }
 
 /// Turns counter-clockwise about the centre; the size stays.

@@ -104,27 +104,37 @@ impl Block {
 #[inline(always)]
 fn along(taps: &Taps, d: &Values, out: &mut Values) {
     for i in 0..LANES {
-        let (v1, v2) = (i32::from(taps[0][i]), i32::from(taps[1][i]));
-        let (v3, v4) = (i32::from(taps[2][i]), i32::from(taps[3][i]));
-        // Differences of bytes are exact, in whatever order.
-        let (step, last) = (v1 - v2, v4 - v3);
-        let p2 = f64::from(v3 - v1);
-        let p3 = f64::from(2 * step - last);
-        let p4 = f64::from(last - step);
-        out[i] = f64::from(v2) + d[i] * (p2 + d[i] * (p3 + d[i] * p4));
+        out[i] = along_one([taps[0][i], taps[1][i], taps[2][i], taps[3][i]], d[i]);
     }
 }
 
-/// Clipped, truncated, and without the idle lane.
+/// [`cubic`] of bytes, whose differences are exact in whatever order.
 #[inline(always)]
-fn store(values: &Values, out: &mut [[u8; 3]]) {
+pub(crate) fn along_one(v: [u8; 4], d: f64) -> f64 {
+    let [v1, v2, v3, v4] = v.map(i32::from);
+    let (step, last) = (v1 - v2, v4 - v3);
+    let p2 = f64::from(v3 - v1);
+    let p3 = f64::from(2 * step - last);
+    let p4 = f64::from(last - step);
+    f64::from(v2) + d * (p2 + d * (p3 + d * p4))
+}
+
+/// Clipped and truncated.
+#[inline(always)]
+pub(crate) fn level(value: f64) -> u8 {
     // With 2⁵² added, a whole number stands in the low bits.
     const WHOLE: f64 = 4_503_599_627_370_496.0;
+    let value = if value > 0.0 { value } else { 0.0 };
+    let value = if value < 255.0 { value } else { 255.0 };
+    (value.floor() + WHOLE).to_bits() as u8
+}
+
+/// Levels without the idle lane.
+#[inline(always)]
+fn store(values: &Values, out: &mut [[u8; 3]]) {
     let mut bytes = [0; LANES];
     for (to, value) in bytes.iter_mut().zip(values) {
-        let value = if *value > 0.0 { *value } else { 0.0 };
-        let value = if value < 255.0 { value } else { 255.0 };
-        *to = (value.floor() + WHOLE).to_bits() as u8;
+        *to = level(*value);
     }
     for (to, [r, g, b, _]) in out.iter_mut().zip(bytes.as_chunks::<4>().0) {
         *to = [*r, *g, *b];

@@ -5,7 +5,7 @@
 
 use firetender_uncertainty::lanes::vectorised;
 
-use super::levels::{self, Table};
+use super::levels::Table;
 use crate::{RgbImage, compat::Luma};
 
 /// One value; for all but the two exact cases.
@@ -29,9 +29,24 @@ fn mix_table(d: u8, alpha: f32) -> Table {
     std::array::from_fn(|x| mix(d, x as u8, alpha))
 }
 
+/// Blends every byte with one level.
+fn blend_level(image: &RgbImage, level: u8, alpha: f32) -> RgbImage {
+    let mut pixels = vec![0; image.pixels().len()];
+    let d = f32::from(level);
+    vectorised(
+        #[inline(always)]
+        || {
+            for (to, x) in pixels.iter_mut().zip(image.pixels()) {
+                *to = mix_wide(d, f32::from(*x), alpha);
+            }
+        },
+    );
+    RgbImage::raw(image.width(), image.height(), pixels)
+}
+
 /// Blends with black.
 pub(crate) fn brightness(image: &RgbImage, factor: f64) -> RgbImage {
-    levels::apply(image, &mix_table(0, factor as f32))
+    blend_level(image, 0, factor as f32)
 }
 
 #[inline(always)]
@@ -55,13 +70,17 @@ pub(crate) fn contrast(image: &RgbImage, factor: f64, kind: Luma) -> RgbImage {
         .chunks(1 << 16)
         .map(|part| u64::from(part.iter().map(|p| u32::from(luma(*p, half))).sum::<u32>()))
         .sum();
-    levels::apply(image, &contrast_table(sum, pixels.len(), factor))
+    blend_level(image, mean_level(sum, pixels.len()), factor as f32)
+}
+
+/// The mean of so many pixels' luma, rounded.
+fn mean_level(sum: u64, pixels: usize) -> u8 {
+    (sum as f64 / pixels as f64 + 0.5) as u8
 }
 
 /// The table that blends with the mean of so many pixels' luma, given its sum.
 pub(crate) fn contrast_table(sum: u64, pixels: usize, factor: f64) -> Table {
-    let mean = sum as f64 / pixels as f64;
-    mix_table((mean + 0.5) as u8, factor as f32)
+    mix_table(mean_level(sum, pixels), factor as f32)
 }
 
 /// Bytes of a block whose numbers stay near: whole pixels, and whole vectors.

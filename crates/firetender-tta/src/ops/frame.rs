@@ -42,12 +42,22 @@ pub(crate) fn upside_down(image: &RgbImage) -> RgbImage {
 }
 
 /// Columns become rows.
-fn transpose(image: &RgbImage) -> RgbImage {
+pub(crate) fn transpose(image: &RgbImage) -> RgbImage {
+    // By tiles, so that what is read and what is written stay near.
+    const TILE: usize = 16;
     let (width, height) = (image.width(), image.height());
-    let mut pixels = Vec::with_capacity(3 * width * height);
-    for x in 0..width {
-        for y in 0..height {
-            pixels.extend(image.pixel(x, y));
+    let mut pixels = vec![0; image.pixels().len()];
+    let from = image.pixels().as_chunks::<3>().0;
+    let to = pixels.as_chunks_mut::<3>().0;
+    for top in (0..height).step_by(TILE) {
+        let rows = top..height.min(top + TILE);
+        for left in (0..width).step_by(TILE) {
+            for x in left..width.min(left + TILE) {
+                let column = &mut to[x * height + rows.start..x * height + rows.end];
+                for (pixel, y) in column.iter_mut().zip(rows.clone()) {
+                    *pixel = from[y * width + x];
+                }
+            }
         }
     }
     RgbImage::raw(height, width, pixels)

@@ -73,4 +73,5 @@
 //! Then look at the interval of the difference, and not at the policy's own score: it was fitted to the images it is measured on. Networks that were trained with crops and mirrors
 //! alone often gain nothing beyond them (`docs/REPRODUCTION.md` has both outcomes); those that were trained with strong augmentation do.
 //! [`learn_weights`](crate::tta::learn_weights), [`most_certain`](crate::tta::most_certain) and [`LossPredictor`](crate::tta::LossPredictor) are the other ways to use as many
-//! passes, and [`Corruption`](crate::tta::Corruption) damages the test images. Boxes and masks, which would have to be changed back before averaging, are out of scope.
+//! passes, and [`Corruption`](crate::tta::Corruption) damages the test images. A change of images that is missing is a type with the trait [`ImageOp`](crate::tta::ImageOp), and then
+//! drawn, searched and named as the others. Boxes and masks, which would have to be changed back before averaging, are out of scope.

@@ -4,7 +4,7 @@ mod adaptive;
 mod fixed;
 
 use firetender_bargain::{
-    MatrixGame, Score, Welfare,
+    CrossPlay, MatrixGame, Record, Score, Welfare,
     agents::{AmTftOptions, Mode, Norm, NormPlayer, Player, Rounds, Trigger, planned_norms},
     bargaining::Disagreement,
     coin::CoinGame,
@@ -14,6 +14,7 @@ use firetender_bargain::{
     tabular::{QOptions, Reward, learn},
 };
 use firetender_support::{Failure, fail};
+use serde_json::json;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -74,6 +75,9 @@ pub(crate) struct Arguments {
     /// Welfare functions of the scores: utilitarian, egalitarian, nash.
     #[arg(long)]
     norms: Option<String>,
+    /// Folder where pairings are written down as they come: a run that was stopped goes on. Players that were trained are kept in `--folder`.
+    #[arg(long)]
+    out: Option<PathBuf>,
     /// Seed.
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -98,6 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
             parameters: "sigmoid-normalised".into(),
             disagreement: arguments.disagreement.clone(),
             norms: arguments.norms.clone(),
+            out: arguments.out.clone(),
             seed: arguments.seed,
             json: arguments.json,
         }),
@@ -128,6 +133,10 @@ impl Table {
     fn of(arguments: &Arguments, replicates: usize) -> Result<Self, Failure> {
         if replicates == 0 {
             return fail("--replicates 0: expected at least one");
+        }
+        CrossPlay::allowed(replicates.saturating_mul(2))?;
+        if arguments.steps.is_some_and(|steps| steps > 1 << 20) {
+            return fail("--steps: expected at most a million");
         }
         let model = crate::plan::model(&arguments.game)?;
         let stage = games::named_or_file(&arguments.game).ok();
@@ -199,6 +208,37 @@ impl Table {
             options,
             mode,
         })
+    }
+
+    /// Where pairings are kept.
+    fn record(&self, arguments: &Arguments) -> Result<Record, Failure> {
+        let stage = games::named_or_file(&arguments.game).ok();
+        let reward = Reward::Sum;
+        let learner =
+            match arguments.source.as_str() {
+                source @ ("dqn" | "ppo" | "pg") => Some(crate::learn::options(
+                    &crate::learn::learner(source, &arguments.numbers, reward)?,
+                )),
+                _ => None,
+            };
+        let made_with = json!({
+            "agents": arguments.agents,
+            "game": stage.as_ref().map_or_else(|| json!(self.model.name()), crate::keep::table),
+            "replicates": self.norms.len(),
+            "steps": self.steps,
+            "episodes": self.rounds(arguments, false).episodes,
+            "mode": self.mode,
+            "options": self.options,
+            "punishment": arguments.punishment,
+            "source": arguments.source,
+            "learner": learner,
+            "keep_above": arguments.keep_above,
+            "compat": arguments.compat,
+            "disagreement": self.score.disagreement(),
+            "seed": arguments.seed,
+        });
+        let folder = arguments.out.as_deref();
+        crate::keep::record(folder, self.model.name(), &arguments.agents, &made_with)
     }
 
     /// How players meet.

@@ -1,9 +1,10 @@
 //! `bargain lola`.
 
-use std::{collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write, path::PathBuf};
 
 use firetender_bargain::{
-    Draws, Interval, Learner, LolaOptions, NormClass, Repeated, classify, cross_play, games, train,
+    CrossPlay, Draws, Interval, Learner, LolaOptions, NormClass, Repeated, classify,
+    cross_play_recorded, games, train_recorded,
 };
 use firetender_support::{Failure, fail};
 use serde_json::json;
@@ -44,6 +45,9 @@ pub(crate) struct Arguments {
     /// Welfare functions of the scores: utilitarian, egalitarian, nash.
     #[arg(long)]
     pub(crate) norms: Option<String>,
+    /// Folder where pairs and pairings are written down as they come: a run that was stopped goes on.
+    #[arg(long, visible_alias = "folder")]
+    pub(crate) out: Option<PathBuf>,
     /// Seed.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
@@ -78,14 +82,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
         sigma: arguments.sigma,
         seed: arguments.seed,
     };
-    let trained = train(&game, &options)?;
+    CrossPlay::allowed(options.pairs)?;
+    let made_with = json!({
+        "lola": options, "gamma": arguments.gamma, "parameters": game.parameters(), "game": crate::keep::table(&stage),
+    });
+    let mut record =
+        crate::keep::record(arguments.out.as_deref(), stage.name(), "lola", &made_with)?;
+    let trained = train_recorded(&game, &options, "train", &mut record)?;
     let policies = [0, 1].map(|player| {
         let all = trained.theta[player].iter();
         all.map(|theta| game.policy(player, theta))
             .collect::<Result<Vec<_>, _>>()
     });
     let [one, two] = policies;
-    let table = cross_play(&game, &[one?, two?])?;
+    let table = cross_play_recorded(&game, &[one?, two?], "pairs", &mut record)?;
     let disagreement = crate::score::disagreement(arguments.disagreement.as_deref(), &stage)?;
     let norms = crate::score::norms(arguments.norms.as_deref(), stage.name() == "asym-bos")?;
     // Learners of games of pure conflict are trained all the same; there is no agreement to score.

@@ -8,6 +8,7 @@
 //! cargo run --release --example bargain -- cross-play --agents norm-adaptive --game asym-bos
 //! cargo run --release --example bargain -- learn --game cg --learner lola-pg --replicates 4
 //! cargo run --release --example bargain -- meta-game --game asym-bos
+//! cargo run --release --example bargain -- meta-game --game chicken --selection welfare
 //! cargo run --release --example bargain -- tournament --game ipd
 //! cargo run --release --example bargain -- reproduce --report target/bargain
 //! cargo run --release --example bargain -- bench
@@ -17,6 +18,7 @@
 
 mod bench;
 mod cross;
+mod keep;
 mod learn;
 mod lola;
 mod meta;
@@ -26,6 +28,7 @@ mod score;
 mod solve;
 mod tournament;
 mod value;
+mod welfare;
 
 use std::process::ExitCode;
 

@@ -1,35 +1,44 @@
 //! `bargain meta-game`.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::PathBuf};
 
 use firetender_bargain::{
-    LolaOptions, NormClass, Parameters, Repeated, classify, cross_play, equilibria, games,
+    CrossPlay, LolaOptions, NormClass, Parameters, Repeated, classify, cross_play_recorded,
+    equilibria, games,
     meta::{Announcements, Outcome, Solver},
-    train,
+    train_recorded,
 };
 use firetender_support::{Failure, fail};
 use serde_json::json;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A game whose learned pairs can be told apart by norm: asym-bos or asym-bos-and-pd.
+    /// A game whose learned pairs can be told apart by norm: asym-bos or asym-bos-and-pd. For welfare any payoff table, by name or file.
     #[arg(long, default_value = "asym-bos")]
-    game: String,
+    pub(crate) game: String,
+    /// How norms are chosen: announcements (each announces a set), or welfare (each searches for a welfare function to lead by, as in `WelFuSe`).
+    #[arg(long, default_value = "announcements")]
+    selection: String,
+    #[command(flatten)]
+    pub(crate) welfare: crate::welfare::Arguments,
     /// The closed-form game of two norms instead of learned players.
     #[arg(long)]
     ideal: bool,
-    /// Pairs that are trained for each meta-game.
-    #[arg(long, default_value_t = 40)]
-    pairs: usize,
+    /// Pairs that are trained for each meta-game, 40; for welfare, pairs that learn side by side, 100.
+    #[arg(long)]
+    pub(crate) pairs: Option<usize>,
     /// Meta-games, each from pairs of its own; results are their means.
     #[arg(long, default_value_t = 20)]
     games: usize,
+    /// Folder where pairs and pairings of announcement games are written down as they come: a run that was stopped goes on.
+    #[arg(long, visible_alias = "folder")]
+    out: Option<PathBuf>,
     /// Seed.
     #[arg(long, default_value_t = 0)]
-    seed: u64,
+    pub(crate) seed: u64,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 const NORMS: [(&str, NormClass); 3] = [
@@ -49,20 +58,40 @@ fn learned(arguments: &Arguments) -> Result<(Vec<Announcements>, usize), Failure
     }
     let game =
         Repeated::new(stage.clone(), 0.96)?.with_parameters(Parameters::SigmoidNormalised)?;
+    let pairs = arguments.pairs.unwrap_or(40);
+    CrossPlay::allowed(pairs)?;
+    if arguments.games > 100_000 {
+        return fail(format!(
+            "--games {}: expected at most 100,000",
+            arguments.games
+        ));
+    }
+    let made_with = json!({
+        "game": crate::keep::table(&stage), "pairs": pairs, "games": arguments.games, "seed": arguments.seed,
+    });
+    let mut record = crate::keep::record(
+        arguments.out.as_deref(),
+        stage.name(),
+        "meta-game",
+        &made_with,
+    )?;
     let (mut all, mut lacking) = (vec![], 0);
     for number in 0..arguments.games as u64 {
         let options = LolaOptions {
-            pairs: arguments.pairs,
+            pairs,
             seed: arguments.seed.wrapping_mul(10_007).wrapping_add(number),
             ..LolaOptions::default()
         };
-        let trained = train(&game, &options)?;
+        let name = format!("game {number} train");
+        let trained = train_recorded(&game, &options, &name, &mut record)?;
         let policies = |player: usize| {
             let all = trained.theta[player].iter();
             all.map(|theta| game.policy(player, theta))
                 .collect::<Result<Vec<_>, _>>()
         };
-        let table = cross_play(&game, &[policies(0)?, policies(1)?])?;
+        let name = format!("game {number} pairs");
+        let both = [policies(0)?, policies(1)?];
+        let table = cross_play_recorded(&game, &both, &name, &mut record)?;
         let classes: Vec<_> = trained
             .payoffs
             .iter()
@@ -89,13 +118,23 @@ fn learned(arguments: &Arguments) -> Result<(Vec<Announcements>, usize), Failure
     if all.is_empty() {
         return fail(format!(
             "in none of {} sets of {} pairs was every norm learned twice; more --pairs help",
-            arguments.games, arguments.pairs
+            arguments.games, pairs
         ));
     }
     Ok((all, lacking))
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
+    match arguments.selection.as_str() {
+        "announcements" | "announcement" => announced(arguments),
+        "welfare" | "welfuse" => crate::welfare::run(arguments),
+        other => fail(format!(
+            "--selection {other}: expected announcements or welfare"
+        )),
+    }
+}
+
+fn announced(arguments: &Arguments) -> Result<String, Failure> {
     let (all, lacking) = if arguments.ideal {
         (vec![Announcements::idealised()], 0)
     } else {

@@ -6,7 +6,7 @@ use firetender_bargain::{
     games,
     population::{Strategy, moran, replicator_mix, strategies, tournament},
 };
-use firetender_support::Failure;
+use firetender_support::{Failure, fail};
 use serde_json::json;
 
 #[derive(clap::Args)]
@@ -46,6 +46,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<String, Failure> {
             .map(Strategy::named)
             .collect::<Result<_, _>>()?,
     };
+    if arguments.runs > 100_000 {
+        return fail(format!(
+            "--runs {}: expected at most 100,000",
+            arguments.runs
+        ));
+    }
     let found = tournament(&game, &players, arguments.rounds)?;
     let fitness = found.fitness();
     let evolved = replicator_mix(&fitness, 100_000, 0.01, 100)?;

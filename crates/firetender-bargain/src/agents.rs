@@ -20,7 +20,7 @@ mod switch;
 pub use amtft::{AmTftOptions, Search};
 pub use exploit::exploit;
 pub use norm::{Norm, planned_norms};
-pub use pairs::{Pairings, Rounds, pair_all};
+pub use pairs::{Pairings, Rounds, pair_all, pair_all_recorded};
 pub(crate) use play::draw_next;
 pub use play::{Outcomes, Simulation, play_exact, simulate};
 pub use player::{Memory, Mode, NormPlayer, Player, Trigger};

@@ -82,4 +82,14 @@ pub enum BargainError {
         /// What is too few, and what would be enough.
         what: String,
     },
+    /// Results of another experiment where this one's were to go on.
+    #[error("{}: holds results of another experiment (there `{found}`, here `{expected}`); remove it, or name another folder", path.display())]
+    OtherExperiment {
+        /// The file.
+        path: PathBuf,
+        /// What that experiment was set to, from where it differs.
+        found: String,
+        /// What this one is set to.
+        expected: String,
+    },
 }

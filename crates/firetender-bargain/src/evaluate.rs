@@ -3,5 +3,5 @@
 mod cross_play;
 mod norms;
 
-pub use cross_play::{CrossPlay, Draws, Interval, cross_play};
+pub use cross_play::{CrossPlay, Draws, Interval, cross_play, cross_play_recorded};
 pub use norms::{NormClass, classify};

@@ -138,6 +138,12 @@ fn check(
             return fail(field, value.to_string(), "a number from 1 to a million");
         }
     }
+    let of = |name: &str| counts.iter().find(|(f, _)| *f == name).map_or(1, |c| c.1);
+    let parameters = of("layers").saturating_mul(of("hidden").saturating_mul(of("hidden")));
+    if parameters > 1 << 26 {
+        let found = format!("{} layers of {}", of("layers"), of("hidden"));
+        return fail("hidden", found, "at most 67 million parameters");
+    }
     for (field, value) in numbers {
         if !(value.is_finite() && *value >= 0.0) {
             return fail(field, value.to_string(), "a finite number of 0 or more");

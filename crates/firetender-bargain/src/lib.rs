@@ -50,16 +50,21 @@ pub mod minimax;
 pub mod negotiation;
 pub mod plan;
 pub mod population;
+mod record;
 mod repeated;
 pub mod tabular;
 pub mod tensor;
 mod welfare;
+pub mod welfare_search;
 
 pub use dice::Dice;
 pub use equilibria::{Equilibrium, equilibria};
 pub use error::BargainError;
-pub use evaluate::{CrossPlay, Draws, Interval, NormClass, classify, cross_play};
+pub use evaluate::{
+    CrossPlay, Draws, Interval, NormClass, classify, cross_play, cross_play_recorded,
+};
 pub use games::MatrixGame;
-pub use lola::{LolaOptions, Trained, train};
+pub use lola::{LolaOptions, Trained, train, train_recorded};
+pub use record::Record;
 pub use repeated::{Gradients, Learner, Lola, Parameters, Repeated, States, Step};
 pub use welfare::{Score, Welfare};

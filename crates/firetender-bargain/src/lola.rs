@@ -10,12 +10,15 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BargainError, Learner, Repeated,
+    BargainError, Learner, Record, Repeated,
     repeated::{Core, Workspace},
 };
 
 /// Pairs that are computed side by side.
 const LANES: usize = 8;
+
+/// Pairs, and steps, at most.
+const MOST: usize = 1 << 20;
 
 /// How to train.
 ///
@@ -84,7 +87,7 @@ pub fn train(game: &Repeated, options: &LolaOptions) -> Result<Trained, BargainE
     let core = game.core();
     let chunks: Vec<_> = (0..options.pairs.div_ceil(LANES))
         .into_par_iter()
-        .map(|chunk| chunk_of(game, &core, options, chunk))
+        .map(|chunk| chunk_of(game, &core, options, chunk * LANES))
         .collect();
     let mut trained = Trained {
         theta: [vec![], vec![]],
@@ -100,19 +103,74 @@ pub fn train(game: &Repeated, options: &LolaOptions) -> Result<Trained, BargainE
             trained.payoffs.push([payoff(0), payoff(1)]);
         }
     }
-    match trained
-        .payoffs
-        .iter()
-        .position(|p| !p.iter().all(|x| x.is_finite()))
-    {
+    let lost = |p: &[f64; 2]| !p.iter().all(|x| x.is_finite());
+    match trained.payoffs.iter().position(lost) {
         None => Ok(trained),
-        Some(pair) => Err(BargainError::TooFew {
-            what: format!(
-                "pair {pair} left the numbers after {} steps of rate {}; a smaller rate keeps it",
-                options.steps, options.rate
-            ),
-        }),
+        Some(pair) => Err(left(pair, options)),
     }
+}
+
+fn left(pair: usize, options: &LolaOptions) -> BargainError {
+    BargainError::TooFew {
+        what: format!(
+            "pair {pair} left the numbers after {} steps of rate {}; a smaller rate keeps it",
+            options.steps, options.rate
+        ),
+    }
+}
+
+/// [`train`] that is written down as `experiment`, pair after pair, and goes on from what is.
+///
+/// # Errors
+/// As [`train`] and [`Record::cells`].
+///
+/// ```
+/// use firetender_bargain::{LolaOptions, Record, Repeated, games, train, train_recorded};
+/// let game = Repeated::new(games::named("asym-bos").unwrap(), 0.96).unwrap();
+/// let options = LolaOptions { pairs: 3, steps: 50, ..Default::default() };
+/// let recorded = train_recorded(&game, &options, "train", &mut Record::nowhere()).unwrap();
+/// assert_eq!(recorded, train(&game, &options).unwrap());
+/// ```
+pub fn train_recorded(
+    game: &Repeated,
+    options: &LolaOptions,
+    experiment: &str,
+    record: &mut Record,
+) -> Result<Trained, BargainError> {
+    check(options)?;
+    let core = game.core();
+    let [first, second] = [game.count(0), game.count(1)];
+    let cells: Vec<[usize; 2]> = (0..options.pairs).map(|pair| [pair, pair]).collect();
+    let fits = |values: &[f64]| values.len() == first + second + 2;
+    let found = record.cells(experiment, &cells, &fits, &|some| {
+        let Some([begin, _]) = some.first() else {
+            return Ok(vec![]);
+        };
+        let mut out = vec![];
+        // Calls are of `LANES` pairs at most, one after the other.
+        for part in some.chunks(LANES) {
+            let from = begin + out.len();
+            let work = chunk_of(game, &core, options, from);
+            for lane in 0..part.len() {
+                let theta = work.theta.iter().flatten().map(|x| x[lane]);
+                let paid = work.values.iter().map(|v| (1.0 - game.gamma()) * v[lane]);
+                let values: Vec<f64> = theta.chain(paid).collect();
+                if values.iter().any(|x| !x.is_finite()) {
+                    return Err(left(from + lane, options));
+                }
+                out.push(values);
+            }
+        }
+        Ok(out)
+    })?;
+    let part = |from: usize, n: usize| found.iter().map(move |v| v[from..from + n].to_vec());
+    Ok(Trained {
+        theta: [part(0, first).collect(), part(first, second).collect()],
+        payoffs: found
+            .iter()
+            .map(|v| [v[first + second], v[first + second + 1]])
+            .collect(),
+    })
 }
 
 fn check(options: &LolaOptions) -> Result<(), BargainError> {
@@ -124,8 +182,11 @@ fn check(options: &LolaOptions) -> Result<(), BargainError> {
         })
     };
     options.learner.check()?;
-    if options.pairs == 0 {
-        return fail("pairs", "0".into(), "at least one");
+    if options.pairs == 0 || options.pairs > MOST {
+        return fail("pairs", options.pairs.to_string(), "from 1 to a million");
+    }
+    if options.steps > MOST {
+        return fail("steps", options.steps.to_string(), "at most a million");
     }
     for (field, value) in [
         ("rate", options.rate),
@@ -143,13 +204,13 @@ fn chunk_of(
     game: &Repeated,
     core: &Core<'_>,
     options: &LolaOptions,
-    chunk: usize,
+    from: usize,
 ) -> Workspace<LANES> {
     let mut work = Workspace::<LANES>::new(core);
     for lane in 0..LANES {
         // Lanes beyond the last pair are trained, too, and left out: their numbers touch nobody's.
         let mut random = ChaCha12Rng::seed_from_u64(options.seed);
-        random.set_stream((chunk * LANES + lane) as u64);
+        random.set_stream((from + lane) as u64);
         for player in 0..2 {
             for i in 0..game.count(player) {
                 work.theta[player][i][lane] = options.sigma * normal(&mut random);
@@ -316,6 +377,9 @@ mod tests {
             train(&game, &options)
         };
         assert!(with(|o| o.pairs = 0).is_err());
+        // Larger than any memory, or than anybody's patience.
+        assert!(with(|o| o.pairs = 1 << 40).is_err());
+        assert!(with(|o| o.steps = 1 << 40).is_err());
         assert!(with(|o| o.rate = f64::NAN).is_err());
         assert!(with(|o| o.eta = -1.0).is_err());
         assert!(with(|o| o.learner = Learner::Sos { a: 0.5, b: 1.0 }).is_err());

@@ -29,7 +29,7 @@ pub struct Tournament {
 /// Plays all pairings, itself included, over a number of rounds, exactly.
 ///
 /// # Errors
-/// [`BargainError::Game`] when the players have not two actions each; [`BargainError::TooFew`] without strategies; [`BargainError::Option`] for 0 rounds.
+/// [`BargainError::Game`] when the players have not two actions each; [`BargainError::TooFew`] without strategies; [`BargainError::Option`] for 0 rounds or more than 16 million.
 ///
 /// ```
 /// use firetender_bargain::{games, population::{strategies, tournament}};
@@ -46,6 +46,13 @@ pub fn tournament(
     if players.is_empty() {
         return Err(BargainError::TooFew {
             what: "no strategies; expected at least one".into(),
+        });
+    }
+    if rounds > 1 << 24 {
+        return Err(BargainError::Option {
+            field: "rounds",
+            found: rounds.to_string(),
+            expected: "at most 16 million",
         });
     }
     let repeated = Repeated::new(game.clone(), 0.0)?.with_states(States::OwnFirst);
@@ -137,5 +144,6 @@ mod tests {
         assert!(tournament(&named("threat").unwrap(), &strategies(), 3).is_err());
         assert!(tournament(&game, &[], 3).is_err());
         assert!(tournament(&game, &strategies(), 0).is_err());
+        assert!(tournament(&game, &strategies(), 1 << 40).is_err());
     }
 }

@@ -184,11 +184,12 @@ fn check(options: &QOptions) -> Result<(), BargainError> {
             expected,
         })
     };
-    if options.episodes == 0 || options.steps == 0 {
+    if options.episodes == 0 || options.steps == 0 || options.episodes.max(options.steps) > 1 << 30
+    {
         return fail(
             "episodes",
             format!("{} of {} steps", options.episodes, options.steps),
-            "at least one episode of one step",
+            "at least one episode of one step, and at most a billion",
         );
     }
     if !(options.rate > 0.0 && options.rate <= 1.0) {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use firetender_bargain::{
     Draws, Interval,
-    agents::{Mode, Player, pair_all},
+    agents::{Mode, Player, pair_all_recorded},
 };
 use firetender_support::Failure;
 use serde_json::json;
@@ -44,11 +44,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<String, Failure> {
         let all = (0..replicates).map(|i| table.player(i, GROUPS[seat][group].1, mode));
         all.collect::<Result<Vec<Player>, Failure>>()
     };
-    let meet = |one: usize, two: usize, mode: Mode| -> Result<Cell, Failure> {
-        let found = pair_all(
+    let mut record = table.record(arguments)?;
+    let mut meet = |one: usize, two: usize, mode: Mode| -> Result<Cell, Failure> {
+        let sure = match mode {
+            Mode::RandomSwitch { p, .. } => format!(" p {p}"),
+            _ => String::new(),
+        };
+        let name = |seat: usize, group: usize| GROUPS[seat][group].0.replace(", ", "+");
+        let found = pair_all_recorded(
             &table.model,
             [&players(0, one, mode)?, &players(1, two, mode)?],
             &rounds,
+            &format!("{} with {}{sure}", name(0, one), name(1, two)),
+            &mut record,
         )?;
         let scores = found.scores(&table.score);
         let found = found.table()?;

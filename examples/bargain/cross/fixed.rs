@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use firetender_bargain::{
     Draws, Interval, Score,
-    agents::{Mode, Player, pair_all},
+    agents::{Mode, Player, pair_all_recorded},
 };
 use firetender_support::Failure;
 use serde_json::json;
@@ -41,7 +41,9 @@ pub(super) fn measure(arguments: &Arguments) -> Result<Summary, Failure> {
         .map(|i| table.player(i % replicates, &[i / replicates], Mode::PreferenceOrdering))
         .collect::<Result<_, _>>()?;
     let rounds = table.rounds(arguments, false);
-    let found = pair_all(&table.model, [&players, &players], &rounds)?;
+    let mut record = table.record(arguments)?;
+    let both = [&players[..], &players[..]];
+    let found = pair_all_recorded(&table.model, both, &rounds, "amtft", &mut record)?;
     let scores = found.scores(&table.score);
     let found = found.table()?;
     let draws = Draws {

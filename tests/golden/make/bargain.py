@@ -1,6 +1,7 @@
 """Golden values of firetender-bargain: python bargain.py OUT_FOLDER (torch 1.13.1, numpy; not run in CI).
 
 lola.json: values, gradients, LOLA's corrections and SOS's steps of memory-one policies by torch's automatic differentiation in f64.
+welfare.json: steps of players who shape the other towards a welfare function of both payoffs (arXiv 2402.01088), by differentiating through the other's step.
 plans.json: the best average rewards of CG and ABCG by an independent value iteration over all states, and the same with the released code's departures.
 """
 
@@ -87,6 +88,56 @@ def lola(game, kind, seed):
         "sos_share": p,
         "sos_steps": [step[:cut].tolist(), step[cut:].tolist()],
     }
+
+
+AIMS = {
+    "greedy": lambda own, other: own,
+    "egalitarian": torch.minimum,
+    "fairness": lambda own, other: -0.5 * (own - other).abs(),
+    "utilitarian": lambda own, other: 0.5 * (own + other),
+    "selfless": lambda own, other: other,
+}
+
+
+def welfare(game, kind, aims, ahead, seed):
+    """Steps of both players; an aim of None climbs its own payoff. Payoffs are per round."""
+    rng = np.random.default_rng(seed)
+    rows, columns = len(GAMES[game]), len(GAMES[game][0])
+    shape = [(rows * columns + 1, 1 if kind == "single_logit" else k) for k in (rows, columns)]
+    theta = [torch.tensor(rng.normal(0, 1, s).round(3)).requires_grad_() for s in shape]
+    paid = (1 - GAMMA) * values(game, theta, kind)
+    steps = []
+    for i, aim in enumerate(aims):
+        j = 1 - i
+        if aim is None:
+            goal = paid[i]
+        else:
+            moved = list(theta)
+            slope = torch.autograd.grad(paid[j], theta[j], create_graph=True)[0]
+            moved[j] = theta[j] + ahead * slope
+            there = (1 - GAMMA) * values(game, moved, kind)
+            goal = AIMS[aim](there[i], there[j])
+        steps.append(torch.autograd.grad(goal, theta[i], retain_graph=True)[0])
+    flat = lambda ts: [t.detach().flatten().tolist() for t in ts]
+    return {
+        "game": game,
+        "parameters": kind,
+        "gamma": GAMMA,
+        "aims": aims,
+        "ahead": ahead,
+        "theta": flat(theta),
+        "steps": flat(steps),
+    }
+
+
+def welfares():
+    games = [("ipd", "single_logit"), ("chicken", "single_logit"), ("asym-bos", "softmax"), ("bos-and-pd", "sigmoid_normalised"), ("threat", "softmax")]
+    pairs = [("greedy", "egalitarian"), ("fairness", "utilitarian"), ("selfless", "greedy"), ("egalitarian", "fairness"), (None, "greedy"), ("egalitarian", None)]
+    return [
+        welfare(game, kind, list(aims), ahead, 300 + 10 * g + a)
+        for g, (game, kind) in enumerate(games)
+        for a, (aims, ahead) in enumerate(zip(pairs, [0.5, 25.0, 3.0, 1.0, 10.0, 25.0]))
+    ]
 
 
 MOVES = [(0, 1), (0, -1), (1, 0), (-1, 0)]
@@ -202,6 +253,8 @@ if __name__ == "__main__":
     ]
     with open(f"{out}/lola.json", "w") as file:
         json.dump(cases, file, indent=1)
+    with open(f"{out}/welfare.json", "w") as file:
+        json.dump(welfares(), file, indent=1)
     plans = {}
     for name, (states, outcome) in [("cg", cg()), ("abcg", abcg(False)), ("abcg-compat", abcg(True))]:
         plans[name] = {

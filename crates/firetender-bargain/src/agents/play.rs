@@ -129,11 +129,11 @@ pub(super) fn follow(
 }
 
 fn check(model: &Model, players: [&Player; 2], steps: usize) -> Result<(), BargainError> {
-    if steps == 0 {
+    if steps == 0 || steps > 1 << 20 {
         return Err(BargainError::Option {
             field: "steps",
-            found: "0".into(),
-            expected: "at least one",
+            found: steps.to_string(),
+            expected: "from 1 to a million",
         });
     }
     for (seat, player) in players.into_iter().enumerate() {

@@ -5,7 +5,7 @@ use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::{BargainError, Repeated, Score};
+use crate::{BargainError, Record, Repeated, Score};
 
 /// A mean with an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -45,6 +45,39 @@ pub fn cross_play(
     game: &Repeated,
     policies: &[Vec<Vec<f64>>; 2],
 ) -> Result<CrossPlay, BargainError> {
+    let n = count(policies)?;
+    let payoffs = (0..n * n)
+        .into_par_iter()
+        .map(|cell| one(game, policies, [cell / n, cell % n]))
+        .collect::<Result<_, BargainError>>()?;
+    Ok(CrossPlay {
+        replicates: n,
+        payoffs,
+    })
+}
+
+/// [`cross_play`] that is written down as `experiment` and goes on from what is.
+///
+/// # Errors
+/// As [`cross_play`] and [`Record::cells`].
+pub fn cross_play_recorded(
+    game: &Repeated,
+    policies: &[Vec<Vec<f64>>; 2],
+    experiment: &str,
+    record: &mut Record,
+) -> Result<CrossPlay, BargainError> {
+    let n = count(policies)?;
+    let cells: Vec<[usize; 2]> = (0..n * n).map(|cell| [cell / n, cell % n]).collect();
+    let found = record.cells(experiment, &cells, &|v| v.len() == 2, &|some| {
+        let paid = some.iter().map(|cell| one(game, policies, *cell));
+        paid.map(|pair| Ok(pair?.to_vec())).collect()
+    })?;
+    let pair = |v: &Vec<f64>| [v[0], v[1]];
+    CrossPlay::of(n, found.iter().map(pair).collect())
+}
+
+/// How many replicates there are.
+fn count(policies: &[Vec<Vec<f64>>; 2]) -> Result<usize, BargainError> {
     let n = policies[0].len();
     if n == 0 || policies[1].len() != n {
         return Err(BargainError::TooFew {
@@ -54,22 +87,39 @@ pub fn cross_play(
             ),
         });
     }
-    let rate = 1.0 - game.gamma();
-    let one = |cell: usize| {
-        let values = game.values([&policies[0][cell / n], &policies[1][cell % n]])?;
-        Ok(values.map(|v| rate * v))
-    };
-    let payoffs = (0..n * n)
-        .into_par_iter()
-        .map(one)
-        .collect::<Result<_, BargainError>>()?;
-    Ok(CrossPlay {
-        replicates: n,
-        payoffs,
-    })
+    CrossPlay::allowed(n)?;
+    Ok(n)
 }
 
+fn one(
+    game: &Repeated,
+    policies: &[Vec<Vec<f64>>; 2],
+    [i, j]: [usize; 2],
+) -> Result<[f64; 2], BargainError> {
+    let rate = 1.0 - game.gamma();
+    let values = game.values([&policies[0][i], &policies[1][j]])?;
+    Ok(values.map(|v| rate * v))
+}
+
+/// Replicates of which everyone can meet everyone: their tables are some hundred bytes a pairing.
+const MOST: usize = 5_000;
+
 impl CrossPlay {
+    /// Whether a table of so many replicates fits into memory, to be asked before they are trained.
+    ///
+    /// # Errors
+    /// [`BargainError::Option`] for none or more than 5,000, which are 25 million pairings.
+    pub fn allowed(replicates: usize) -> Result<(), BargainError> {
+        if (1..=MOST).contains(&replicates) {
+            return Ok(());
+        }
+        Err(BargainError::Option {
+            field: "replicates",
+            found: replicates.to_string(),
+            expected: "from 1 to 5,000, all of whom meet",
+        })
+    }
+
     /// A table from what was earned elsewhere: `payoffs[i · n + j]` of player 1 of replicate `i` with player 2 of replicate `j`.
     ///
     /// # Errors

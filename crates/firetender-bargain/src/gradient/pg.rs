@@ -105,7 +105,8 @@ impl PgOptions {
                 ("rate", self.rate),
                 ("correction", self.correction),
                 ("entropy", self.entropy),
-                ("clip", self.clip[0].min(self.clip[1])),
+                ("clip", self.clip[0]),
+                ("clip", self.clip[1]),
             ],
         )?;
         check_share("gamma", self.gamma)

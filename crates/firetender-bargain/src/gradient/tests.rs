@@ -194,6 +194,9 @@ fn impossible_numbers_are_refused() {
     assert!(with(|o| o.boards = 0).is_err());
     assert!(with(|o| o.gamma = 1.5).is_err());
     assert!(with(|o| o.rate = f64::NAN).is_err());
+    assert!(with(|o| o.clip = [f64::NAN, 1.0]).is_err());
+    assert!(with(|o| o.clip = [1.0, f64::NAN]).is_err());
+    assert!(with(|o| (o.layers, o.hidden) = (1 << 20, 1 << 20)).is_err());
     assert!(with(|_| ()).is_ok());
     let refused = |algorithm: Algorithm| Trainer::new(&game, &algorithm, &device).is_err();
     assert!(refused(Algorithm::Ppo(PpoOptions {
@@ -442,4 +445,114 @@ fn the_clipped_surrogate_has_its_gradient() {
     let good = (0..found.len()).step_by(5).filter(|i| near(*i)).count();
     let all = found.len().div_ceil(5);
     assert!(10 * good >= 9 * all, "{good} of {all}");
+}
+
+/// What LOLA-PG samples is LOLA: on average the correction is how the other's value changes when it has stepped, `∇ᵢ ∂ᵥ Vⱼ`, by exact values of a short game, and
+/// the gradient is `∇ᵢVᵢ`; both twice, as in the released code's surrogates.
+#[test]
+fn samples_are_right_on_average() {
+    let device = Device::flex();
+    let game = CoinGame::named("cg").unwrap();
+    let model = Model::of(&game).unwrap();
+    let views = [0, 1].map(|seat| view(&game, seat, true, &device));
+    let (steps, gamma) = (4, 0.9);
+    let nets = [5, 6].map(|seed| Network::draw(&[36, 8, 4], seed, &device).scaled(2.0));
+    let exact = |nets: [&Network; 2]| -> [f64; 2] {
+        let both = [0, 1].map(|i| {
+            let logs = nets[i].pass(&views[i].rows).log_probs().unwrap();
+            policy(4, &views[i].of, &probabilities(&logs)).unwrap()
+        });
+        let mut values = vec![[0.0; 2]; model.states()];
+        for _ in 0..steps {
+            values = crate::plan::back(&model, [&both[0], &both[1]], values, gamma);
+        }
+        let first = model.first().iter();
+        first.fold([0.0; 2], |sum, (s, p)| {
+            [sum[0] + p * values[*s][0], sum[1] + p * values[*s][1]]
+        })
+    };
+    let passes = [0, 1].map(|i| nets[i].pass(&views[i].rows));
+    let tables = [0, 1].map(|i| passes[i].log_probs().unwrap());
+    let play = |number: usize| {
+        let plan = Plan {
+            boards: 100_000,
+            steps,
+            gamma,
+            reward: Reward::Own,
+            seed: 3,
+            number,
+        };
+        Batch::play(
+            &game,
+            [&views[0].of, &views[1].of],
+            [&probabilities(&tables[0]), &probabilities(&tables[1])],
+            &plan,
+        )
+    };
+    // Directions come from the first half of the batches, what is compared along them from the other.
+    let batches: Vec<Batch> = (0..24).map(play).collect();
+    let (first, second) = batches.split_at(12);
+    let norm = |net: &Network| {
+        let squares = net.flat().unwrap().into_iter();
+        squares.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt()
+    };
+    let unit = |of: &dyn Fn(&Batch) -> Network| {
+        let sum = first.iter().map(of).reduce(|a, b| a.plus(&b)).unwrap();
+        sum.scaled(1.0 / norm(&sum))
+    };
+    // Mean and standard error of what batches say along a direction.
+    let along = |of: &dyn Fn(&Batch) -> Network, direction: &Network| -> [f64; 2] {
+        let b = direction.flat().unwrap();
+        let one = |batch: &Batch| -> f64 {
+            let a = of(batch).flat().unwrap();
+            let products = a.iter().zip(&b).map(|(x, y)| f64::from(*x) * f64::from(*y));
+            products.sum::<f64>() / 2.0
+        };
+        let all: Vec<f64> = second.iter().map(one).collect();
+        let n = all.len() as f64;
+        let mean = all.iter().sum::<f64>() / n;
+        let variance = all.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        [mean, (variance / n).sqrt()]
+    };
+    let agree = |[mean, error]: [f64; 2], exact: f64| {
+        println!("{mean} ± {error} of {exact}");
+        assert!(error < 0.1 * exact && (mean - exact).abs() < 4.0 * error);
+    };
+    for i in 0..2 {
+        let j = 1 - i;
+        let by = |batch: &Batch, i: usize, k: usize| {
+            let weights = batch.returns(i, k, &tables[k], 0.0, true);
+            nets[k].gradient(&views[k].rows, &passes[k], &views[k].upload(weights))
+        };
+        let at = |own: f64, along: &Network, other: f64, v: &Network| {
+            let moved = [
+                nets[i].plus(&along.scaled(own)),
+                nets[j].plus(&v.scaled(other)),
+            ];
+            if i == 0 {
+                exact([&moved[0], &moved[1]])
+            } else {
+                exact([&moved[1], &moved[0]])
+            }
+        };
+        // The other is moved along what is good for this one.
+        let v = unit(&|batch| by(batch, i, j));
+        let tangent = nets[j].tangent(&views[j].rows, &passes[j], &v).unwrap();
+        let corrected = |batch: &Batch| {
+            let weights = batch.correction(i, &tangent, tables[i].len());
+            nets[i].gradient(&views[i].rows, &passes[i], &views[i].upload(weights))
+        };
+        let towards = unit(&corrected);
+        let h = 0.05;
+        let mixed =
+            (at(h, &towards, h, &v)[j] - at(-h, &towards, h, &v)[j] - at(h, &towards, -h, &v)[j]
+                + at(-h, &towards, -h, &v)[j])
+                / (4.0 * h * h);
+        agree(along(&corrected, &towards), mixed);
+        let own = |batch: &Batch| by(batch, i, i);
+        let towards = unit(&own);
+        let h = 0.005;
+        let slope = (at(h, &towards, 0.0, &v)[i] - at(-h, &towards, 0.0, &v)[i]) / (2.0 * h);
+        agree(along(&own, &towards), slope);
+    }
 }

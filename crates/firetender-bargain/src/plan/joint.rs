@@ -92,6 +92,14 @@ impl JointPlan {
                     (change <= end || sweep == most, mean)
                 }
             };
+            if done && !(value.is_finite() && values.iter().all(|v| v.is_finite())) {
+                return Err(BargainError::Game {
+                    game: model.name().into(),
+                    what: format!(
+                        "weighted payoffs up to {scale:e} are too large to add up; expected smaller units"
+                    ),
+                });
+            }
             if done {
                 return Ok(Self {
                     weights,

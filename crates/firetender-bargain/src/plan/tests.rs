@@ -232,3 +232,14 @@ fn optima_of_coin_games_are_those_of_another_planner() {
         }
     }
 }
+
+/// Found by feeding the command line extremes: sums beyond all numbers ended in a panic.
+#[test]
+fn payoffs_that_cannot_be_added_up_are_refused() {
+    let rows = [[[1e308, 1e308], [-1e308, 0.0]], [[0.0, 0.0], [1e308, 1.0]]];
+    let model = Model::of(&MatrixGame::new("huge", &rows).unwrap()).unwrap();
+    for horizon in [Horizon::Average, Horizon::Discounted(0.96)] {
+        let error = JointPlan::best(&model, [1.0, 1.0], horizon).unwrap_err();
+        assert!(error.to_string().contains("too large"), "{error}");
+    }
+}

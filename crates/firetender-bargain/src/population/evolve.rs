@@ -78,7 +78,8 @@ pub fn replicator_mix(
 /// where that does not divide).
 ///
 /// # Errors
-/// [`BargainError::TooFew`] when the table is empty, not square or not finite, or there are fewer than two players.
+/// [`BargainError::TooFew`] when the table is empty, not square or not finite, or there are fewer than two players; [`BargainError::Option`] when the intensity is no
+/// finite number.
 pub fn moran(
     fitness: &[Vec<f64>],
     size: usize,
@@ -90,6 +91,13 @@ pub fn moran(
     if size < 2 {
         return Err(BargainError::TooFew {
             what: format!("a population of {size}; expected at least two"),
+        });
+    }
+    if !intensity.is_finite() {
+        return Err(BargainError::Option {
+            field: "intensity",
+            found: intensity.to_string(),
+            expected: "a finite number",
         });
     }
     let mut counts: Vec<usize> = (0..n)
@@ -162,6 +170,8 @@ mod tests {
         assert!(replicator_mix(&[vec![1.0, 2.0]], 1, 0.1, 1).is_err());
         assert!(moran(&[vec![f64::NAN]], 4, 1.0, 1, 0).is_err());
         assert!(moran(&[vec![1.0]], 1, 1.0, 1, 0).is_err());
+        assert!(moran(&[vec![1.0]], 4, f64::NAN, 1, 0).is_err());
+        assert!(moran(&[vec![1.0]], 4, f64::INFINITY, 1, 0).is_err());
         assert_eq!(moran(&[vec![1.0]], 5, 1.0, 10, 0).unwrap().end(), [1.0]);
     }
 }

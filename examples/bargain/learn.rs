@@ -302,11 +302,7 @@ pub(crate) fn learner(name: &str, given: &Numbers, reward: Reward) -> Result<Lea
             }))
         }
         "q" => Learns::Tables(QOptions {
-            episodes: given
-                .updates
-                .unwrap_or(1000)
-                .min(1 << 20)
-                .saturating_mul(1000),
+            episodes: given.updates.unwrap_or(1000).saturating_mul(1000),
             steps: given.length.unwrap_or(100),
             gamma: given.gamma.unwrap_or(0.96),
             temperatures: [0.5, 0.02],

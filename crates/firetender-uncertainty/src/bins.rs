@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::exact::ExactColumns;
 use crate::mass::mass_bins;
 use crate::objects::Objects;
 use crate::{ExactSum, UncertaintyError};
@@ -320,14 +321,22 @@ impl BinTable {
                 rows: mass_bins(objects.into_iter().collect(), n),
             };
         }
-        let cells = vec![Cell::default(); binning.edges.len() - 1];
-        let mut state = BinState {
-            binning: binning.clone(),
-            cells,
-        };
+        let mut sums = vec![ExactColumns::<3>::default(); binning.edges.len() - 1];
         for (confidence, correct, weight) in objects {
-            state.add(confidence, correct, weight);
+            sums[binning.find(confidence)].add(&[weight, weight * confidence, weight * correct]);
         }
+        let cells = sums.into_iter().map(|bin| {
+            let [weight, confidence, correct] = bin.sums();
+            Cell {
+                weight,
+                confidence,
+                correct,
+            }
+        });
+        let state = BinState {
+            binning: binning.clone(),
+            cells: cells.collect(),
+        };
         state.table()
     }
 

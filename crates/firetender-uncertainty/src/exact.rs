@@ -4,8 +4,12 @@
 //! shards. Floating-point addition does not allow that. [`ExactSum`] rounds each term once to a multiple of 2⁻⁶⁴ and adds
 //! integers, which is associative and commutative; the error of a sum is at most 2⁻⁶⁵ for each term, and of a mean at most 2⁻⁶⁵.
 
+mod columns;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub(crate) use columns::ExactColumns;
 
 /// One unit is 2⁻⁶⁴.
 const UNIT: f64 = 18_446_744_073_709_551_616.0;

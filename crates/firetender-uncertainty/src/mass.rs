@@ -51,27 +51,70 @@ pub(crate) fn groups(sorted: &[(f64, f64, f64)]) -> impl Iterator<Item = Group> 
 
 /// Groups of equal score of objects in any order, rising: one sort of whole numbers where there are neither weights nor soft
 /// targets and no score is negative.
-pub(crate) fn grouped(objects: &[(f64, f64, f64)]) -> Vec<Group> {
-    let plain =
-        |o: &(f64, f64, f64)| o.0.is_sign_positive() && o.2 == 1.0 && (o.1 == 0.0 || o.1 == 1.0);
-    if !objects.iter().all(plain) {
-        let mut sorted = objects.to_vec();
+pub(crate) fn grouped(objects: impl Iterator<Item = (f64, f64, f64)> + Clone) -> Vec<Group> {
+    let mut keys = Vec::with_capacity(objects.size_hint().0);
+    let mut plain = true;
+    for (score, correct, weight) in objects.clone() {
+        plain &= score.is_sign_positive() && weight == 1.0 && (correct == 0.0 || correct == 1.0);
+        keys.push((score.to_bits() << 1) | u64::from(correct == 1.0));
+    }
+    if !plain {
+        let mut sorted: Vec<(f64, f64, f64)> = objects.collect();
         sort(&mut sorted);
         return groups(&sorted).collect();
     }
-    let mut keys: Vec<u64> = objects
-        .iter()
-        .map(|o| (o.0.to_bits() << 1) | u64::from(o.1 == 1.0))
-        .collect();
-    keys.sort_unstable();
-    let equal = keys.chunk_by(|a, b| a >> 1 == b >> 1);
-    equal
-        .map(|equal| Group {
-            score: f64::from_bits(equal[0] >> 1),
-            weight: equal.len() as f64,
-            correct: equal.iter().map(|key| key & 1).sum::<u64>() as f64,
-        })
-        .collect()
+    sort_keys(&mut keys);
+    let mut found: Vec<Group> = Vec::with_capacity(keys.len());
+    for key in keys {
+        let score = f64::from_bits(key >> 1);
+        let correct = (key & 1) as f64;
+        match found.last_mut() {
+            Some(group) if group.score == score => {
+                group.weight += 1.0;
+                group.correct += correct;
+            }
+            _ => found.push(Group {
+                score,
+                weight: 1.0,
+                correct,
+            }),
+        }
+    }
+    found
+}
+
+/// Sorts by all bits but the lowest: digit by digit from the low end, over the bits in which keys differ.
+fn sort_keys(keys: &mut Vec<u64>) {
+    const FEW: usize = 512;
+    const DIGIT: u32 = 11;
+    if keys.len() < FEW {
+        keys.sort_unstable();
+        return;
+    }
+    let differing = keys.iter().fold(0, |bits, key| bits | (key ^ keys[0])) & !1;
+    if differing == 0 {
+        return;
+    }
+    let (low, high) = (differing.trailing_zeros(), 64 - differing.leading_zeros());
+    let digits = (high - low).div_ceil(DIGIT);
+    let width = (high - low).div_ceil(digits);
+    let digit = |key: u64, at: u32| (key >> (low + at * width)) as usize & ((1 << width) - 1);
+    let mut places = vec![0_usize; 1 << width];
+    let mut sorted = vec![0; keys.len()];
+    for at in 0..digits {
+        places.fill(0);
+        keys.iter().for_each(|key| places[digit(*key, at)] += 1);
+        let mut before = 0;
+        for place in &mut places {
+            (*place, before) = (before, before + *place);
+        }
+        for key in &*keys {
+            let place = &mut places[digit(*key, at)];
+            sorted[*place] = *key;
+            *place += 1;
+        }
+        std::mem::swap(keys, &mut sorted);
+    }
 }
 
 /// Fills bins with groups in rising order and hands on each bin that is full. `total` is the weight of all groups.
@@ -133,6 +176,36 @@ pub(crate) fn fill(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_sort_as_comparisons_do() {
+        let mut state = 3_u64;
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state >> 33
+        };
+        for (rows, kinds) in [(1, 1), (511, 9), (512, 1), (700, 3), (4000, 2_u64.pow(31))] {
+            for single in [true, false] {
+                let objects: Vec<(f64, f64, f64)> = (0..rows)
+                    .map(|_| {
+                        let score = ((next() % kinds) as f64 / kinds as f64).powi(2);
+                        let score = if single {
+                            f64::from(score as f32)
+                        } else {
+                            score
+                        };
+                        (score, (next() % 2) as f64, 1.0)
+                    })
+                    .collect();
+                let mut sorted = objects.clone();
+                sort(&mut sorted);
+                let slow: Vec<Group> = groups(&sorted).collect();
+                assert_eq!(grouped(objects.iter().copied()), slow);
+            }
+        }
+    }
 
     #[test]
     fn sizes_are_the_references() {

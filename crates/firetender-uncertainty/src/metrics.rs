@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::bins::{BinTable, Bins};
 use crate::classwise::{Adaptive, AdaptiveState, ClassBins, adaptive_of, check_adaptive};
 use crate::decompose::BrierParts;
+use crate::exact::ExactColumns;
+use crate::lanes::vectorised;
 use crate::mass::grouped;
 use crate::objects::{Object, Objects};
 use crate::options::MetricOptions;
@@ -309,9 +311,8 @@ impl MetricState {
 }
 
 /// Sums of the columns that every table needs, in one pass.
-#[derive(Default)]
 struct Totals {
-    weight: ExactSum,
+    weight: f64,
     correct: ExactSum,
     log_likelihood: ExactSum,
     brier: ExactSum,
@@ -323,25 +324,52 @@ struct Totals {
 
 impl Totals {
     fn of(rows: &[Object]) -> Self {
-        let mut sums = Self::default();
-        for o in rows {
-            sums.weight.add(o.weight);
-            sums.correct.add(o.weight * o.correct);
-            if o.log_likelihood == f64::NEG_INFINITY {
-                sums.impossible += 1;
-            } else {
-                sums.log_likelihood.add(o.weight * o.log_likelihood);
-            }
-            sums.brier.add(o.weight * o.brier);
-            sums.spherical.add(o.weight * o.spherical);
-            sums.entropy.add(o.weight * o.entropy);
-            sums.confidence.add(o.weight * o.confidence);
+        let mut sums = ExactColumns::<8>::default();
+        let mut impossible = 0;
+        vectorised(
+            #[inline(always)]
+            || {
+                for o in rows {
+                    let lost = o.log_likelihood == f64::NEG_INFINITY;
+                    impossible += u64::from(lost);
+                    let likelihood = if lost { 0.0 } else { o.log_likelihood };
+                    sums.add(&[
+                        o.weight,
+                        o.weight * o.correct,
+                        o.weight * likelihood,
+                        o.weight * o.brier,
+                        o.weight * o.spherical,
+                        o.weight * o.entropy,
+                        o.weight * o.confidence,
+                        0.0,
+                    ]);
+                }
+            },
+        );
+        let [
+            weight,
+            correct,
+            log_likelihood,
+            brier,
+            spherical,
+            entropy,
+            confidence,
+            _,
+        ] = sums.sums();
+        Self {
+            weight: weight.value(),
+            correct,
+            log_likelihood,
+            brier,
+            spherical,
+            entropy,
+            confidence,
+            impossible,
         }
-        sums
     }
 
     fn mean(&self, sum: ExactSum) -> f64 {
-        sum.over(self.weight.value())
+        sum.over(self.weight)
     }
 }
 
@@ -366,7 +394,7 @@ pub(crate) fn finish(
         notes.push(Note::SmallBins { share: small });
     }
     // One sort by confidence serves everything that ranks by it.
-    let rising = grouped(&confidences(objects));
+    let rising = grouped(confidences(objects));
     let selective = RiskCoverage::from_groups(&rising);
     let aurc = selective.aurc();
     let acc_aac = match options.acc_aac {

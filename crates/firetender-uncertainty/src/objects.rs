@@ -201,7 +201,7 @@ impl Objects {
                     || block.fill(objects),
                 );
             });
-        if (0..scores.rows()).any(|row| targets.is_out(row)) {
+        if !targets.all_count() && (0..scores.rows()).any(|row| targets.is_out(row)) {
             let mut row = 0..;
             rows.retain(|_| row.next().is_some_and(|row| !targets.is_out(row)));
         }

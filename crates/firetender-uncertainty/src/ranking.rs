@@ -91,9 +91,8 @@ impl Ranking {
         let whole =
             |(_, p, n): &(f64, f64, f64)| (*p == 1.0 && *n == 0.0) || (*p == 0.0 && *n == 1.0);
         if self.entries.iter().all(whole) {
-            let objects: Vec<(f64, f64, f64)> =
-                self.entries.iter().map(|e| (e.0, e.1, 1.0)).collect();
-            let rising = grouped(&objects).into_iter().rev();
+            let objects = self.entries.iter().map(|e| (e.0, e.1, 1.0));
+            let rising = grouped(objects).into_iter().rev();
             return rising
                 .map(|g| (g.score, g.correct, g.weight - g.correct))
                 .collect();

@@ -71,7 +71,7 @@ impl RiskCoverage {
                 expected: "a number",
             });
         }
-        Ok(Self::from_groups(&grouped(&kept)))
+        Ok(Self::from_groups(&grouped(kept.iter().copied())))
     }
 
     /// From groups of rising confidence.

@@ -21,7 +21,7 @@ use crate::objects::Objects;
 /// ```
 #[must_use]
 pub fn smooth_ece(objects: &[(f64, f64, f64)]) -> (f64, f64) {
-    smooth_of(&grouped(objects))
+    smooth_of(&grouped(objects.iter().copied()))
 }
 
 /// The same of groups of rising confidence.
@@ -61,7 +61,10 @@ pub fn smooth_ece_at(objects: &[(f64, f64, f64)], bandwidth: f64) -> f64 {
     if objects.is_empty() {
         return 0.0;
     }
-    smooth_at(&residuals(&grouped(objects)), bandwidth.clamp(1e-3, 1.0))
+    smooth_at(
+        &residuals(&grouped(objects.iter().copied())),
+        bandwidth.clamp(1e-3, 1.0),
+    )
 }
 
 /// (confidence, sum of residuals, weight) of every distinct confidence.
@@ -170,7 +173,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// ```
 #[must_use]
 pub fn sweep_ece(objects: &[(f64, f64, f64)]) -> (f64, usize) {
-    sweep_of(&grouped(objects))
+    sweep_of(&grouped(objects.iter().copied()))
 }
 
 /// The same of groups of rising confidence.
@@ -212,7 +215,7 @@ pub(crate) fn sweep_of(groups: &[Group]) -> (f64, usize) {
 }
 
 /// (confidence, right or wrong, weight) of every object.
-pub(crate) fn confidences(objects: &Objects) -> Vec<(f64, f64, f64)> {
+pub(crate) fn confidences(objects: &Objects) -> impl Iterator<Item = (f64, f64, f64)> + Clone {
     let rows = objects.rows().iter();
-    rows.map(|o| (o.confidence, o.correct, o.weight)).collect()
+    rows.map(|o| (o.confidence, o.correct, o.weight))
 }

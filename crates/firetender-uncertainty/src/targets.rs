@@ -143,6 +143,11 @@ impl Targets {
         self.weight(row) == 0.0
     }
 
+    /// Whether no row can be left out: there are no weights, and no label is ignored.
+    pub(crate) fn all_count(&self) -> bool {
+        self.weights.is_none() && self.ignore.is_none()
+    }
+
     /// The truth of a row that is not left out. Call [`Self::check`] before.
     pub(crate) fn truth(&self, row: usize) -> Truth<'_> {
         match &self.labels {

@@ -78,7 +78,10 @@ impl ResultTable {
     /// [`UncertaintyError::File`] with the line for a missing column, a row with too few fields, a size that is no positive
     /// integer, or a value that is not finite.
     pub fn parse(text: &str, path: &Path) -> Result<Self, UncertaintyError> {
-        let mut lines = records(text).into_iter();
+        // Empty lines, and rows of nothing but commas as spreadsheets leave them, say nothing.
+        let filled =
+            |(_, fields): &(usize, Vec<String>)| fields.iter().any(|f| !f.trim().is_empty());
+        let mut lines = records(text).into_iter().filter(filled);
         let Some((_, header)) = lines.next() else {
             return Err(damaged(path, "line 1", "an empty table, expected a header"));
         };
@@ -115,9 +118,6 @@ impl ResultTable {
         let mut rows = vec![];
         for (line, fields) in lines {
             let place = format!("line {line}");
-            if fields.len() == 1 && fields[0].trim().is_empty() {
-                continue;
-            }
             let field = |at: usize| {
                 fields.get(at).map(|f| f.trim()).ok_or_else(|| {
                     let what = format!("{} fields, the header has {}", fields.len(), header.len());

@@ -283,6 +283,18 @@ fn tables_of_the_reference() {
 }
 
 #[test]
+fn rows_of_nothing_say_nothing() {
+    let plain = "method,metric,n_samples,value\ndeepens,cll,1,-1\ndeepens,cll,2,-0.5\n";
+    let spaced = "\n , ,,\r\nmethod,metric,n_samples,value\r\n,,,\r\ndeepens,cll,1,-1\r\n\r\ndeepens,cll,2,-0.5\r\n,,,\r\n \r\n";
+    let read = |text| ResultTable::parse(text, Path::new("t.csv"));
+    assert_eq!(read(spaced).unwrap(), read(plain).unwrap());
+    // A row that says something has to say all of it, and is counted where it stands.
+    let error = read("\nmethod,metric,n_samples,value\n,,,\ndeepens,cll,,-1\n").unwrap_err();
+    assert!(error.to_string().contains("line 4"), "{error}");
+    assert!(read("\n\n").is_err() && read("method,metric,n_samples,value\n,,,\n").is_err());
+}
+
+#[test]
 fn a_table_of_equivalents_is_read_as_the_metric_dee() {
     let text =
         "dataset,model,method,n_samples,dee,cost_epochs\nC,V,sse,1,1.0,45\nC,V,sse,2,1.6,90\n";

@@ -49,9 +49,9 @@ impl<const N: usize> ExactColumns<N> {
             }
             return;
         }
-        for i in 0..N {
-            let coarse = (terms[i] + COARSE) - COARSE;
-            let fine = ((terms[i] - coarse) + FINE) - FINE;
+        for (i, term) in terms.iter().enumerate() {
+            let coarse = (term + COARSE) - COARSE;
+            let fine = ((term - coarse) + FINE) - FINE;
             self.coarse[i] += coarse;
             self.fine[i] += fine;
         }

@@ -222,13 +222,19 @@ fn fingerprint(paths: &[PathBuf]) -> Result<String, Failure> {
 
 /// Each into a network of its own: clones of one would share the running statistics of batch normalisation.
 fn open(paths: &[PathBuf], fresh: impl Fn() -> FashionNet) -> Result<Vec<FashionNet>, Failure> {
-    paths
-        .iter()
-        .map(|path| match ModuleRecord::load(path) {
-            Ok(record) => Ok(fresh().try_load_record(record)?),
-            Err(error) => fail(format!("{}: {error}", path.display())),
-        })
-        .collect()
+    paths.iter().map(|path| load(path, fresh())).collect()
+}
+
+/// A network with the weights of a file.
+pub(crate) fn load(path: &Path, network: FashionNet) -> Result<FashionNet, Failure> {
+    match ModuleRecord::load(path) {
+        // The beginning of what may be as many lines as there are weights.
+        Ok(record) => network.try_load_record(record).or_else(|error| {
+            let what: String = error.to_string().chars().take(200).collect();
+            fail(format!("{}: {what}", path.display()))
+        }),
+        Err(error) => fail(format!("{}: {error}", path.display())),
+    }
 }
 
 fn is_fashion(folder: &Path) -> bool {

@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     corrupt: bool,
     /// How many of the test images are corrupted; all of them without it.
-    #[arg(long)]
+    #[arg(long, requires = "corrupt")]
     corrupt_images: Option<usize>,
     /// Instead of images: predictions of several networks, a .npy file [B, N, C] of log-probabilities or a folder of files [N, C]. Half of the samples are
     /// searched, the other half is measured.
@@ -97,11 +97,25 @@ impl Default for Arguments {
     }
 }
 
+// Beyond these a slip of the keyboard fills the memory.
+const MOST_PASSES: usize = 10_000;
+const MOST_IMAGES: usize = 200_000;
+const MOST_RECIPES: usize = 100_000;
+const MOST_OPS: usize = 100;
+
+pub(crate) fn at_most(name: &str, found: usize, most: usize) -> Result<(), Failure> {
+    if found > most {
+        return fail(format!("{name} {found}: expected at most {most}"));
+    }
+    Ok(())
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let sizes = &arguments.samples;
     if sizes.is_empty() || sizes[0] == 0 || sizes.windows(2).any(|w| w[0] >= w[1]) {
         return fail("--samples: expected numbers above 0 that increase, such as 1,5,10,20");
     }
+    at_most("--samples", sizes[sizes.len() - 1], MOST_PASSES)?;
     if let (Some(pool), Some(labels)) = (&arguments.predictions, &arguments.labels) {
         return predictions::run(arguments, pool, labels);
     }
@@ -112,7 +126,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if count < 2 {
             return fail(format!("{name} {count}: expected at least 2 images"));
         }
+        at_most(name, count, MOST_IMAGES)?;
     }
+    // The search is cross-validated with four folds.
+    if arguments.policy.is_none() && arguments.validation < 4 {
+        return fail("--validation: expected at least 4 images to search a policy on");
+    }
+    at_most("--pool", arguments.pool, MOST_RECIPES)?;
+    at_most("--ops", arguments.ops, MOST_OPS)?;
     if arguments.corrupt_images.is_some_and(|count| count < 2) {
         return fail("--corrupt-images: expected at least 2 images");
     }

@@ -10,7 +10,7 @@ use burn::{
 };
 use clap::Args;
 use firetender_support::{
-    Failure, device,
+    Failure, device, fail,
     fashion::{FashionNetConfig, Images, Split},
     signs,
 };
@@ -20,7 +20,10 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use crate::data::{Set, fashion_policy, grey};
+use crate::{
+    data::{Set, fashion_policy, grey, load},
+    evaluate::at_most,
+};
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -42,6 +45,9 @@ pub(crate) struct Arguments {
     /// Passes over them.
     #[arg(long, default_value_t = 8)]
     epochs: usize,
+    /// Weights to begin with, instead of random ones.
+    #[arg(long)]
+    from: Option<PathBuf>,
     /// Of the weights and the order.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -55,6 +61,11 @@ const RATE: f64 = 4e-3;
 
 #[expect(clippy::print_stderr, reason = "progress goes to standard error")]
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.images == 0 || arguments.epochs == 0 {
+        return fail("--images and --epochs: expected at least 1");
+    }
+    at_most("--images", arguments.images, 900_000)?;
+    at_most("--ops", arguments.ops, 100)?;
     let device = device(arguments.device.as_deref())?.autodiff();
     let (Set { images, labels }, mut model, policy, normalisation) = match &arguments.data {
         None => {
@@ -79,6 +90,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             )
         }
     };
+    if let Some(path) = &arguments.from {
+        model = load(path, model)?;
+    }
     let mut optimizer = AdamWConfig::new().with_weight_decay(1e-3).init();
     let loss = CrossEntropyLossConfig::new().init(&device);
     // A recipe for every image and epoch, drawn as a pool's are.

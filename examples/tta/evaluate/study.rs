@@ -50,7 +50,7 @@ impl Study<'_> {
     }
 
     pub(super) fn seed(&self) -> u64 {
-        self.arguments.seed + FRESH
+        self.arguments.seed.wrapping_add(FRESH)
     }
 
     pub(super) fn most(&self) -> usize {

@@ -53,7 +53,7 @@ enum Command {
     /// The most that both can earn together, or each alone, by planning.
     Plan(plan::Arguments),
     /// Players who were trained or planned apart meet.
-    CrossPlay(cross::Arguments),
+    CrossPlay(Box<cross::Arguments>),
     /// Players of coin games who learned by policy gradients or tables, and what happens when they meet.
     Learn(learn::Arguments),
     /// The game of announcing norms, built from learned players or idealised, and its solvers.

@@ -11,6 +11,11 @@
 //! is made of first derivatives at both places and the mixed derivative that LOLA needs, along `∇₂w₁` instead of `∇₂V₁`; nothing is derived twice.
 //! For a one-shot game set the discount to 0.
 
+#![expect(
+    clippy::needless_range_loop,
+    reason = "lanes and players are counted: several arrays are read at the same number"
+)]
+
 use rand::RngExt;
 use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
 use rayon::prelude::*;

@@ -67,8 +67,10 @@ pub fn pick_confidence(
             let open: Vec<usize> = (0..candidates.entries())
                 .filter(|e| search.replacement || !used[*e])
                 .collect();
+            let in_turn = candidates.in_turn(open.len());
             let mut scores: Vec<(usize, f64, f64)> = open
                 .into_par_iter()
+                .with_min_len(in_turn)
                 .map(|entry| {
                     candidates.with_entry(entry, |tiles| {
                         if calibrated {
@@ -89,6 +91,7 @@ pub fn pick_confidence(
             scores.truncate(contenders);
             let rows: Vec<Vec<f64>> = scores
                 .par_iter()
+                .with_min_len(candidates.in_turn(scores.len()))
                 .map(|(entry, _, beta)| {
                     candidates.with_entry(*entry, |tiles| {
                         pass::exact_samples(tiles, &sum, weights, inverse, *beta, floor)

@@ -64,6 +64,7 @@ pub fn mixture_optimum(
     );
     let own: Vec<Vec<f32>> = (0..entries)
         .into_par_iter()
+        .with_min_len(candidates.in_turn(entries))
         .map(|entry| {
             candidates.with_entry(entry, |tiles| {
                 (0..samples)

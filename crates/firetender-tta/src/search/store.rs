@@ -1,19 +1,30 @@
 //! Where the probabilities of candidates are: in memory, or in files that are read again at every step.
 
-use std::{
-    fs::File,
-    io::{Read as _, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod npy;
+
+use std::{path::Path, sync::Arc};
 
 use firetender_uncertainty::{NpyValues, UncertaintyError, read_npz};
 
+pub(crate) use self::npy::NpyEntries;
 use super::pass::Tile32;
 use crate::TtaError;
 
-/// Reads the values of one entry, `[samples, classes]`, row by row, as `f64`.
-pub(crate) type Source = Arc<dyn Fn(usize) -> Result<Vec<f64>, TtaError> + Send + Sync>;
+/// Takes the number of a row and its values.
+pub(crate) type Rows<'a> = dyn FnMut(usize, &[f64]) -> Result<(), TtaError> + 'a;
+
+/// Hands over the rows of one entry, one by one, so that no entry has to be in memory in `f64`.
+pub(crate) type Source = Arc<dyn Fn(usize, &mut Rows<'_>) -> Result<(), TtaError> + Send + Sync>;
+
+/// Hands over rows that lie one after the other.
+pub(crate) fn each_row(
+    values: &[f64],
+    classes: usize,
+    each: &mut Rows<'_>,
+) -> Result<(), TtaError> {
+    let rows = values.chunks_exact(classes.max(1)).enumerate();
+    rows.into_iter().try_for_each(|(at, row)| each(at, row))
+}
 
 pub(crate) enum Store {
     /// Tiles of every entry, one after the other.
@@ -31,139 +42,6 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// Rows of one entry of a `.npy` file `[B, N, C]` (or `[N, C]`) of `f2`, `f4` or `f8`.
-#[derive(Debug, Clone)]
-pub(crate) struct NpyEntries {
-    path: PathBuf,
-    start: u64,
-    width: usize,
-    big: bool,
-    /// Fortran order: the whole file, read once, since an entry's numbers lie everywhere in it.
-    scattered: Option<Arc<Vec<u8>>>,
-    pub(crate) shape: [usize; 3],
-}
-
-impl NpyEntries {
-    pub(crate) fn open(path: &Path) -> Result<Self, TtaError> {
-        let failed = |source| TtaError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let mut file = File::open(path).map_err(failed)?;
-        let length = file.metadata().map_err(failed)?.len();
-        // Version 1 headers have at most 64 KiB; larger ones are not needed for three axes.
-        let mut head = vec![];
-        file.by_ref()
-            .take(1 << 17)
-            .read_to_end(&mut head)
-            .map_err(failed)?;
-        let header = firetender_uncertainty::npy_header(&head, path)?;
-        let bad = |what: String| TtaError::file(path, "npy header", what);
-        let (big, width) = match header.descr.as_str() {
-            "<f2" => (false, 2),
-            "<f4" => (false, 4),
-            "<f8" => (false, 8),
-            ">f2" => (true, 2),
-            ">f4" => (true, 4),
-            ">f8" => (true, 8),
-            other => return Err(bad(format!("type {other:?}, expected f2, f4 or f8"))),
-        };
-        let shape = match header.shape[..] {
-            [b, n, c] => [b, n, c],
-            [n, c] => [1, n, c],
-            _ => {
-                let what = format!(
-                    "shape {:?}, expected [entries, samples, classes]",
-                    header.shape
-                );
-                return Err(bad(what));
-            }
-        };
-        let bytes = shape.iter().try_fold(width as u64, |product, axis| {
-            product.checked_mul(*axis as u64)
-        });
-        let found = length.saturating_sub(header.start as u64);
-        if bytes != Some(found) {
-            return Err(TtaError::file(
-                path,
-                "npy data",
-                format!("shape {shape:?} of {width} bytes each, but {found} bytes follow"),
-            ));
-        }
-        let mut scattered = None;
-        if header.fortran {
-            let mut bytes = vec![];
-            file.seek(SeekFrom::Start(header.start as u64))
-                .map_err(failed)?;
-            file.take(found).read_to_end(&mut bytes).map_err(failed)?;
-            if bytes.len() as u64 != found {
-                return Err(TtaError::file(
-                    path,
-                    "npy data",
-                    "it became shorter meanwhile",
-                ));
-            }
-            scattered = Some(Arc::new(bytes));
-        }
-        Ok(Self {
-            scattered,
-            path: path.to_owned(),
-            start: header.start as u64,
-            width,
-            big,
-            shape,
-        })
-    }
-
-    /// Values of one entry.
-    pub(crate) fn read(&self, entry: usize) -> Result<Vec<f64>, TtaError> {
-        let failed = |source| TtaError::Io {
-            path: self.path.clone(),
-            source,
-        };
-        let [entries, samples, classes] = self.shape;
-        let bytes = samples * classes * self.width;
-        if let Some(whole) = &self.scattered {
-            let mut raw = Vec::with_capacity(bytes);
-            for sample in 0..samples {
-                for class in 0..classes {
-                    let at = (entry + entries * (sample + samples * class)) * self.width;
-                    raw.extend_from_slice(&whole[at..at + self.width]);
-                }
-            }
-            return Ok(self.numbers(raw));
-        }
-        let mut file = File::open(&self.path).map_err(failed)?;
-        file.seek(SeekFrom::Start(self.start + (entry * bytes) as u64))
-            .map_err(failed)?;
-        let mut raw = vec![0; bytes];
-        file.read_exact(&mut raw).map_err(failed)?;
-        Ok(self.numbers(raw))
-    }
-
-    fn numbers(&self, mut raw: Vec<u8>) -> Vec<f64> {
-        if self.big {
-            raw.chunks_exact_mut(self.width).for_each(<[u8]>::reverse);
-        }
-        match self.width {
-            2 => {
-                let chunks = raw.as_chunks::<2>().0.iter();
-                chunks
-                    .map(|b| half::f16::from_le_bytes(*b).to_f64())
-                    .collect()
-            }
-            4 => {
-                let chunks = raw.as_chunks::<4>().0.iter();
-                chunks.map(|b| f64::from(f32::from_le_bytes(*b))).collect()
-            }
-            _ => {
-                let chunks = raw.as_chunks::<8>().0.iter();
-                chunks.map(|b| f64::from_le_bytes(*b)).collect()
-            }
-        }
-    }
-}
-
 /// A `.npz` archive with one array `[B, N, C]` (or `[N, C]`).
 pub(crate) fn read_archive(path: &Path) -> Result<(Vec<f64>, [usize; 3]), TtaError> {
     let (values, shape) = one_array(path)?;
@@ -177,23 +55,44 @@ pub(crate) fn read_archive(path: &Path) -> Result<(Vec<f64>, [usize; 3]), TtaErr
     }
 }
 
-/// One prediction file of the reference, `[N, C]`: `.npz` with one array, or `.npy`.
-pub(crate) fn read_table(path: &Path) -> Result<(Vec<f64>, usize, usize), TtaError> {
-    if path.extension().is_some_and(|e| e == "npy") {
-        let entries = NpyEntries::open(path)?;
-        let [count, rows, classes] = entries.shape;
-        if count != 1 {
-            let what = format!("{count} tables, expected one");
-            return Err(TtaError::file(path, "npy header", what));
+/// One prediction file of the reference, `[N, C]`: `.npz` with one array, which is read whole, or `.npy`.
+pub(crate) enum Table {
+    Npy(NpyEntries),
+    Whole(Vec<f64>, [usize; 2]),
+}
+
+impl Table {
+    pub(crate) fn open(path: &Path) -> Result<Self, TtaError> {
+        if path.extension().is_some_and(|e| e == "npy") {
+            let entries = NpyEntries::open(path)?;
+            if entries.shape[0] != 1 {
+                let what = format!("{} tables, expected one", entries.shape[0]);
+                return Err(TtaError::file(path, "npy header", what));
+            }
+            return Ok(Self::Npy(entries));
         }
-        return Ok((entries.read(0)?, rows, classes));
+        let (values, shape) = one_array(path)?;
+        let [rows, classes] = shape[..] else {
+            let what = format!("shape {shape:?}, expected [samples, classes]");
+            return Err(TtaError::file(path, "npz", what));
+        };
+        Ok(Self::Whole(values, [rows, classes]))
     }
-    let (values, shape) = one_array(path)?;
-    let [rows, classes] = shape[..] else {
-        let what = format!("shape {shape:?}, expected [samples, classes]");
-        return Err(TtaError::file(path, "npz", what));
-    };
-    Ok((values, rows, classes))
+
+    /// Rows and classes.
+    pub(crate) fn shape(&self) -> [usize; 2] {
+        match self {
+            Self::Npy(entries) => [entries.shape[1], entries.shape[2]],
+            Self::Whole(_, shape) => *shape,
+        }
+    }
+
+    pub(crate) fn visit(&self, each: &mut Rows<'_>) -> Result<(), TtaError> {
+        match self {
+            Self::Npy(entries) => entries.visit(0, each),
+            Self::Whole(values, shape) => each_row(values, shape[1], each),
+        }
+    }
 }
 
 /// The only array of an archive.
